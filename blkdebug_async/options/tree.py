@@ -1,0 +1,323 @@
+"""Option trees: flat dictionaries with dotted keys, and their other forms.
+
+Every option of every node of a disk is one entry, `image.file.filename`, and keeps the type in
+which it was given: text on a command line, anything in JSON or in Python. QEMU calls this a flat
+QDict. What an option means is the reader's business.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import Enum
+from typing import Final, TypeAlias
+
+from blkdebug_async.errors import OptionError
+from blkdebug_async.units import INT64_MAX
+
+_HASH_BUCKETS: Final = 512
+_UINT32_MASK: Final = (1 << 32) - 1
+#: What C's strtoll() takes for a whole number.
+_INDEX: Final = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+")
+
+
+class Empty(Enum):
+    """A container with nothing in it: flattening has no keys to give it, so it stays a value."""
+
+    LIST = "[]"
+    DICT = "{}"
+
+
+Scalar: TypeAlias = str | int | float | bool | Empty | None
+#: Dotted key to value.
+Options: TypeAlias = dict[str, Scalar]
+#: What JSON, YAML or a Python program gives.
+Nested: TypeAlias = Scalar | Mapping[str, "Nested"] | Sequence["Nested"]
+#: Takes a warning: one line, or a line and its advice.
+Warn: TypeAlias = Callable[[str], None]
+
+
+def ignore_warning(_message: str) -> None:
+    """Take a warning and say nothing."""
+
+
+def qemu_order(keys: Iterable[str]) -> list[str]:
+    """Sort keys into the order in which QEMU walks a dictionary.
+
+    It decides which of several mistakes is reported, and the order of names in a json: file name.
+    Keys with the same hash come latest first.
+
+    QEMU: qobject/qdict.c, qdict_first().
+    """
+    latest_first = list(keys)[::-1]
+    return sorted(latest_first, key=_bucket)
+
+
+def _bucket(key: str) -> int:
+    data = key.encode("utf-8", "surrogateescape")
+    value = 0x238F13AF * len(data)
+    for index, byte in enumerate(data):
+        value += byte << (index * 5 % 24)
+    return ((1103515243 * value + 12345) & _UINT32_MASK) % _HASH_BUCKETS
+
+
+def flatten(tree: Mapping[str, Nested]) -> Options:
+    """Turn nested mappings and sequences into dotted keys; an element's key is its index.
+
+    Args:
+        tree: Any nesting. Keys that have dots already are taken as they are; a nested value wins
+            over a dotted key that says the same.
+
+    Raises:
+        OptionError: EINVAL; a value is of a type that no option has.
+
+    QEMU: qobject/block-qdict.c, qdict_flatten().
+    """
+    options: Options = {}
+    nested: list[tuple[str, Nested]] = []
+    for key, value in tree.items():
+        if _is_container(value):
+            nested.append((key, value))
+        else:
+            options[key] = _scalar(key, value)
+    for key, value in nested:
+        _flatten_into(options, key, value)
+    return options
+
+
+def _is_container(value: Nested) -> bool:
+    return isinstance(value, Mapping | Sequence) and not isinstance(value, str | bytes | bytearray)
+
+
+def _flatten_into(options: Options, key: str, value: Nested) -> None:
+    if isinstance(value, Mapping):
+        for name, item in value.items():
+            _flatten_into(options, f"{key}.{name}", item)
+        if not value:
+            options[key] = Empty.DICT
+    elif isinstance(value, Sequence) and _is_container(value):
+        for index, item in enumerate(value):
+            _flatten_into(options, f"{key}.{index}", item)
+        if not value:
+            options[key] = Empty.LIST
+    else:
+        options[key] = _scalar(key, value)
+
+
+def _scalar(key: str, value: Nested) -> Scalar:
+    if value is None or isinstance(value, str | int | float | Empty):
+        return value
+    raise OptionError(f"Option '{key}' has a value of unknown type: {value!r}")
+
+
+def nest(options: Mapping[str, Scalar]) -> Nested:
+    """Turn dotted keys back into dictionaries and lists; two dots stand for one in a name.
+
+    Raises:
+        OptionError: EINVAL; keys contradict each other, or a list has gaps.
+
+    QEMU: qobject/block-qdict.c, qdict_crumple().
+    """
+    leaves: dict[str, Scalar] = {}
+    branches: dict[str, Options] = {}
+    for key in qemu_order(options):
+        name, rest = _split_key(key)
+        if name in leaves or (rest is None and name in branches):
+            raise OptionError("Cannot mix scalar and non-scalar keys")
+        if rest is None:
+            leaves[name] = options[key]
+        else:
+            branches.setdefault(name, {})[rest] = options[key]
+    tree: dict[str, Nested] = {name: _grow(value) for name, value in leaves.items()}
+    tree.update((name, nest(branch)) for name, branch in branches.items())
+    return _as_list(tree) if _is_list(tree) else tree
+
+
+def _grow(value: Scalar) -> Nested:
+    match value:
+        case Empty.LIST:
+            return []
+        case Empty.DICT:
+            return {}
+        case _:
+            return value
+
+
+def _split_key(key: str) -> tuple[str, str | None]:
+    # A pair of dots is skipped as a whole, so of three dots the last one separates.
+    start = 0
+    while (dot := key.find(".", start)) >= 0:
+        if key[dot + 1 : dot + 2] != ".":
+            return key[:dot].replace("..", "."), key[dot + 1 :]
+        start = dot + 2
+    return key.replace("..", "."), None
+
+
+def _is_list(tree: Mapping[str, Nested]) -> bool:
+    indices = [index for key in tree if (index := _as_index(key)) is not None]
+    if not indices:
+        return False
+    if len(indices) != len(tree):
+        raise OptionError("Cannot mix list and non-list keys")
+    largest = max(*indices, -1)
+    if len(indices) != largest + 1:
+        raise OptionError(
+            "List indices are not contiguous, "
+            f"saw {len(indices)} elements but {largest} largest index"
+        )
+    return True
+
+
+def _as_index(key: str) -> int | None:
+    if _INDEX.fullmatch(key) is None:
+        return None
+    index = int(key)
+    return index if -INT64_MAX <= index <= INT64_MAX else None
+
+
+def _as_list(tree: Mapping[str, Nested]) -> list[Nested]:
+    for index in range(len(tree)):
+        # "01" and "+1" count as indices, but no element is found by such a name.
+        if str(index) not in tree:
+            raise OptionError(f"Missing list index {index}")
+    return [tree[str(index)] for index in range(len(tree))]
+
+
+def extract(options: Options, prefix: str) -> Options:
+    """Move all options that start with a prefix into a tree of their own, without the prefix.
+
+    Args:
+        options: Loses what is moved.
+        prefix: Usually ends in a dot.
+    """
+    keys = [key for key in options if key.startswith(prefix)]
+    return {key.removeprefix(prefix): options.pop(key) for key in keys}
+
+
+def merge(explicit: Options, weaker: Mapping[str, Scalar]) -> Options:
+    """Join two trees; where both have a key, the explicit one says what it is.
+
+    QEMU: qobject/block-qdict.c, qdict_join(). It serves json: names, whose options are weaker.
+    """
+    return {**explicit, **{key: weaker[key] for key in weaker if key not in explicit}}
+
+
+def parse_comma(text: str, *, warn: Warn = ignore_warning, allow_id: bool = True) -> Options:
+    """Read `key=value,key=value`, as --image-opts and -o give it.
+
+    Two commas are one in a value, but not in a key. A key without value is switched on, or off if
+    it starts with `no`, whatever the rest of its name is. Of a repeated key the last value counts,
+    but of `id` the first.
+
+    Args:
+        text: The options; a comma at the end is harmless.
+        warn: Hears of each key without value; two lines.
+        allow_id: False where an id makes no sense.
+
+    Raises:
+        OptionError: EINVAL; the id is not allowed or not an identifier.
+
+    QEMU: util/qemu-option.c, qemu_opts_parse_noisily().
+    """
+    words = list(_split_words(text))
+    options: Options = {}
+    ids = [value for name, value, _ in words if name == "id"]
+    if ids:
+        options["id"] = check_id(ids[0]) if allow_id else _refuse_id()
+    for name, value, word in words:
+        if word is not None and name not in ("help", "?"):
+            warn(_short_form_warning(name, value, word))
+        if name != "id":
+            options[name] = value
+    return options
+
+
+def _split_words(text: str) -> Iterable[tuple[str, str, str | None]]:
+    # Gives name, value and, where the value is implied, the word that implies it.
+    position = 0
+    while position < len(text):
+        end = next((i for i in range(position, len(text)) if text[i] in "=,"), len(text))
+        word = text[position:end]
+        if text[end : end + 1] == "=":
+            value, position = _scan_value(text, end + 1)
+            yield word, value, None
+        else:
+            position = end + 1
+            off = word.startswith("no")
+            yield (word[2:], "off", word) if off else (word, "on", word)
+
+
+def _scan_value(text: str, position: int) -> tuple[str, int]:
+    parts: list[str] = []
+    while True:
+        comma = text.find(",", position)
+        end = comma if comma >= 0 else len(text)
+        parts.append(text[position:end])
+        if text[end + 1 : end + 2] != ",":
+            return ",".join(parts), end + 1
+        position = end + 2
+
+
+def _short_form_warning(name: str, value: str, word: str) -> str:
+    if name == "delay":
+        # The one option whose own name starts with the letters that mean off.
+        name, value = "nodelay", "on" if value == "off" else "off"
+    return f"short-form boolean option '{word}' deprecated\nPlease use {name}={value} instead"
+
+
+def check_id(text: str) -> str:
+    """Give back a name that starts with a letter and has only letters, digits, `-`, `.`, `_`.
+
+    Raises:
+        OptionError: EINVAL; it does not.
+    """
+    if text[:1].isalpha() and text.isascii() and all(c.isalnum() or c in "-._" for c in text):
+        return text
+    raise OptionError(
+        "Parameter 'id' expects an identifier",
+        hint="Identifiers consist of letters, digits, '-', '.', '_', starting with a letter.",
+    )
+
+
+def _refuse_id() -> Scalar:
+    raise OptionError("Invalid parameter 'id'")
+
+
+def format_comma(options: Mapping[str, Scalar]) -> str:
+    """Write options as parse_comma() reads them; what is not text becomes text.
+
+    Raises:
+        OptionError: EINVAL; a key or value has no such form.
+    """
+    return ",".join(f"{_comma_key(key)}={_comma_value(key, options[key])}" for key in options)
+
+
+def _comma_key(key: str) -> str:
+    if "," in key or "=" in key:
+        raise OptionError(f"Option '{key}' cannot be written with commas")
+    return key
+
+
+def _comma_value(key: str, value: Scalar) -> str:
+    text = as_text(value)
+    if text is None:
+        raise OptionError(f"Option '{key}' cannot be written with commas")
+    return text.replace(",", ",,")
+
+
+def as_text(value: Scalar) -> str | None:
+    """Say a value as it would be typed; None for null and for empty containers.
+
+    QEMU: util/qemu-option.c, qemu_opts_from_qdict_entry().
+    """
+    match value:
+        case str():
+            return value
+        case bool():
+            return "on" if value else "off"
+        case int():
+            return str(value)
+        case float():
+            return f"{value:.17g}"
+        case _:
+            return None
