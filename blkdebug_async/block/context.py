@@ -1,0 +1,40 @@
+"""What all nodes of one tree share: request numbers, the observer, choices, compat switches."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+
+from blkdebug_async.compat import SAFE, Compat
+from blkdebug_async.explore.choices import Choices, Unchanged
+from blkdebug_async.trace import Observer
+
+
+class Context:
+    """Shared by the nodes of one tree; one per tree, handed to each node."""
+
+    __slots__ = ("_ids", "choices", "compat", "drains", "observer")
+
+    def __init__(
+        self,
+        *,
+        compat: Compat = SAFE,
+        choices: Choices | None = None,
+        observer: Observer | None = None,
+    ) -> None:
+        self.compat = compat
+        self.choices = choices or Unchanged()
+        #: Hears of every request; None costs one test per trace point.
+        self.observer = observer
+        #: One event per drain that waits; see nudge().
+        self.drains: set[asyncio.Event] = set()
+        self._ids = count(1)
+
+    def next_id(self) -> int:
+        """Give the number of the next request."""
+        return next(self._ids)
+
+    def nudge(self) -> None:
+        """Let waiting drains look again: a node has become idle or a request was suspended."""
+        for event in self.drains:
+            event.set()

@@ -1,0 +1,93 @@
+"""Copy-on-read: what a read finds in the backing node is written into this node.
+
+Works on whole clusters, and calls the driver directly: the write-back is no request of its own.
+
+QEMU: block/io.c, bdrv_co_do_copy_on_readv().
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from blkdebug_async.block.dispatch import Dispatch
+from blkdebug_async.block.flags import ALLOCATED, PREFETCH, WRITE_UNCHANGED
+from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.limits import smaller
+from blkdebug_async.block.state import NodeState
+from blkdebug_async.block.status import query_status
+from blkdebug_async.block.tracked import Request
+from blkdebug_async.events import Event
+from blkdebug_async.units import MAX_BOUNCE, MAX_REQUEST, align_down, align_up
+
+
+class Piece(NamedTuple):
+    """An aligned read."""
+
+    offset: int
+    length: int
+    iov: Iovec
+    flags: int
+
+
+async def copy_while_reading(
+    node: NodeState, dispatch: Dispatch, request: Request, piece: Piece
+) -> bool:
+    """Read, and copy what is not allocated in this node.
+
+    Returns:
+        True if everything is done; False if all of it is allocated and still to be read.
+
+    Raises:
+        OSError: The driver's, also from writing back.
+    """
+    offset, length, iov, flags = piece
+    status = await query_status(node, offset, length, False, request)
+    if status.flags & ALLOCATED and status.length == length:
+        return bool(flags & PREFETCH)
+    unit = node.driver.cluster_size() or 1
+    position = align_down(offset, unit)
+    left = align_up(offset + length, unit) - position
+    longest = smaller(node.limits.max_transfer, MAX_REQUEST) or MAX_REQUEST
+    done = 0
+    while left:
+        allocated, step = await _allocated(node, position, min(left, longest), request)
+        if not step:
+            # The image ends within the last cluster.
+            break
+        skip = max(0, offset - position)
+        wanted = iov.slice(done, min(step - skip, length - done))
+        if allocated:
+            if not flags & PREFETCH:
+                await dispatch.read_piece(request, offset + done, wanted.length, wanted)
+        else:
+            step = min(step, MAX_BOUNCE)
+            bounce = bytearray(step)
+            await _copy(node, dispatch, request, position, bounce)
+            if not flags & PREFETCH:
+                wanted = iov.slice(done, min(step - skip, length - done))
+                wanted.copy_from(memoryview(bounce)[skip : skip + wanted.length])
+        position += step
+        left -= step
+        done += step - skip
+    return True
+
+
+async def _allocated(
+    node: NodeState, offset: int, length: int, request: Request
+) -> tuple[bool, int]:
+    try:
+        status = await query_status(node, offset, length, False, request)
+    except OSError:
+        # Reading will probably fail in a moment, with the better error.
+        return False, length
+    return bool(status.flags & ALLOCATED), status.length
+
+
+async def _copy(
+    node: NodeState, dispatch: Dispatch, request: Request, offset: int, bounce: bytearray
+) -> None:
+    iov = Iovec.over(bounce)
+    await dispatch.read_piece(request, offset, len(bounce), iov)
+    if node.hears(Event.COR_WRITE):
+        await node.fire(Event.COR_WRITE, request)
+    await dispatch.write_unchanged(request, offset, len(bounce), iov, WRITE_UNCHANGED)

@@ -1,0 +1,422 @@
+"""What a driver is, and what it may ask of the nodes below it.
+
+A driver is one storage idea. It sees requests that already fit its limits, and it reaches the
+nodes below only through their edges, so that each node runs its own request path. Answers are
+return values or OSErrors; an errno passes through every level unchanged.
+
+Write a leaf by deriving from Driver, a filter by deriving from FilterDriver and overriding what it
+changes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from errno import ENOTSUP
+from typing import ClassVar, Protocol, Self
+
+from blkdebug_async.block.flags import OFFSET_VALID, RAW, OpenFlags
+from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.limits import Limits
+from blkdebug_async.block.permissions import Permissions, Role
+from blkdebug_async.block.tracked import Request
+from blkdebug_async.errors import BlockError
+from blkdebug_async.events import Event
+from blkdebug_async.options.reader import ChildOptions, OptionReader
+from blkdebug_async.options.tree import Options
+
+
+@dataclass(frozen=True, slots=True)
+class Truncation:
+    """How a node's length is to be changed."""
+
+    #: Fail if the length cannot be met exactly; otherwise longer is fine.
+    exact: bool = False
+    #: What to do with new space: "off", "metadata", "falloc" or "full".
+    preallocation: str = "off"
+    #: New space must read as zeros whatever lies below.
+    zero: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class BlockStatus:
+    """What a stretch of a node is made of."""
+
+    #: Bits DATA, ZERO, OFFSET_VALID, RAW, ALLOCATED, EOF, RECURSE of block.flags.
+    flags: int
+    #: Bytes from the asked offset on that are alike.
+    length: int
+    #: Where the stretch starts in target, if OFFSET_VALID.
+    offset: int = 0
+    #: The node below that holds it; None: this node itself.
+    target: Target | None = None
+
+
+class Target(Protocol):
+    """What a driver may ask of a node below it. Offsets and lengths in bytes, any alignment.
+
+    `parent` is the driver's own request; it links the two in messages and explorations.
+    """
+
+    @property
+    def node_name(self) -> str:
+        """Name of the node below."""
+        ...
+
+    @property
+    def length(self) -> int:
+        """Length of the node below in bytes, a multiple of 512."""
+        ...
+
+    @property
+    def limits(self) -> Limits:
+        """Limits of the node below."""
+        ...
+
+    @property
+    def cluster_size(self) -> int:
+        """Allocation unit of the node below in bytes; 0: there is none."""
+        ...
+
+    @property
+    def write_flags(self) -> int:
+        """Request flags that the node below takes natively on writes."""
+        ...
+
+    @property
+    def zero_flags(self) -> int:
+        """Request flags that the node below takes natively on zero writes."""
+        ...
+
+    async def preadv(
+        self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
+    ) -> None:
+        """Read; past the end come zeros."""
+        ...
+
+    async def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
+    ) -> None:
+        """Write; past the end the node grows if its driver can."""
+        ...
+
+    async def pwrite_zeroes(
+        self, offset: int, length: int, flags: int, parent: Request | None
+    ) -> None:
+        """Make a range read as zeros."""
+        ...
+
+    async def pdiscard(self, offset: int, length: int, parent: Request | None) -> None:
+        """Say that a range is not needed any more."""
+        ...
+
+    async def flush(self, parent: Request | None) -> None:
+        """Make everything written before this call safe."""
+        ...
+
+    async def block_status(
+        self, offset: int, length: int, want_zero: bool, parent: Request | None
+    ) -> BlockStatus:
+        """Tell what a range is made of."""
+        ...
+
+    async def truncate(self, size: int, how: Truncation, parent: Request | None) -> None:
+        """Change the length."""
+        ...
+
+    async def fire(self, event: Event, parent: Request | None) -> None:
+        """Announce a debug event to the node below. Skip the call if nobody there hears it."""
+        ...
+
+    def hears(self, event: Event) -> bool:
+        """Tell whether fire() would do anything."""
+        ...
+
+
+class Opener(Protocol):
+    """Opens the nodes below a driver that is being opened; lives only during Driver.open()."""
+
+    @property
+    def flags(self) -> OpenFlags:
+        """How the driver's own node is opened."""
+        ...
+
+    async def open_child(self, name: str, source: NodeSource, role: Role) -> Target:
+        """Open or look up a node and make it a child.
+
+        Args:
+            name: Name of the edge, as in the option: "file", "image", "backing", ...
+            source: What to open.
+            role: What it is to the driver.
+
+        Raises:
+            OSError: Whatever opening it raised.
+        """
+        ...
+
+
+class Driver(ABC):
+    """One storage idea. All offsets and lengths are bytes and fit the node's limits.
+
+    The request path promises: offsets and lengths are multiples of request_alignment, reads and
+    writes are no longer than max_transfer, flags are limited to write_flags or zero_flags.
+    """
+
+    #: Name in the option "driver", as in QAPI (BlockdevDriver).
+    name: ClassVar[str]
+    #: Opened by a file name or an address rather than over another node.
+    is_protocol: ClassVar[bool] = False
+    #: Shows exactly what its only child shows.
+    is_filter: ClassVar[bool] = False
+    #: Shows its backing child where it has nothing itself.
+    supports_backing: ClassVar[bool] = False
+    #: The length may change behind our back, so it is asked for at each use.
+    has_variable_length: ClassVar[bool] = False
+    #: Options that change what is read or written; a name that ends in "." covers all below it.
+    #: With any of them but "filename" given, the node has no plain file name.
+    strong_options: ClassVar[tuple[str, ...]] = ()
+
+    #: Options as they were given, for building the file name back.
+    options: Options
+    #: Request flags taken natively by pwritev(); set in open().
+    write_flags: int = 0
+    #: Request flags taken natively by pwrite_zeroes(); set in open().
+    zero_flags: int = 0
+    #: The events for which fire() wants to be called. May change at any time.
+    heard: Collection[Event] = frozenset()
+    #: Whether before_completion() wants to be called. May change at any time.
+    holds_completion: bool = False
+    #: Called when a request is suspended; set by the node.
+    on_suspend: Callable[[], None] | None = None
+    #: The primary child, if there is one.
+    file: Target | None = None
+    #: The child that shows through where this node has nothing, if there is one.
+    backing: Target | None = None
+
+    def __init__(self) -> None:
+        self.options = {}
+
+    # --- life ---
+
+    @classmethod
+    @abstractmethod
+    def from_options(cls, reader: OptionReader) -> Self:
+        """Make a driver from its options; whatever is not taken from reader is refused later.
+
+        Raises:
+            OptionError: EINVAL; an option makes no sense.
+        """
+
+    async def open(self, opener: Opener) -> None:
+        """Open children and files. Called once, before anything else."""
+
+    async def close(self) -> None:
+        """Give everything back. Called once, flushed and with nothing in flight."""
+
+    async def reopen(self, flags: OpenFlags, options: Options) -> None:
+        """Change how the node is opened; nothing is in flight.
+
+        Raises:
+            OptionError: EINVAL; the change cannot be made, and nothing was changed.
+        """
+
+    # --- facts ---
+
+    @abstractmethod
+    def length(self) -> int:
+        """Tell the length in bytes; the node rounds it up to sectors.
+
+        Raises:
+            OSError: The length cannot be told.
+        """
+
+    def refresh_limits(self, limits: Limits) -> Limits:
+        """Turn limits merged from the children into this driver's."""
+        return limits
+
+    def child_permissions(self, default: Permissions) -> Permissions:
+        """Change what is taken from a child and shared with its other parents."""
+        return default
+
+    def permissions_changed(self, permissions: Permissions) -> None:
+        """Hear what the parents now take and share together; take locks.
+
+        Raises:
+            OSError: Somebody else holds a lock (EAGAIN); the change is undone.
+        """
+
+    def plain_filename(self, full_options: Mapping[str, object]) -> str | None:
+        """Give a file name that opens this node again.
+
+        Args:
+            full_options: What the json: file name would hold.
+
+        Returns:
+            The name; None: only json: can say it.
+        """
+        return None
+
+    def cluster_size(self) -> int:
+        """Tell the allocation unit in bytes; 0: there is none."""
+        return 0
+
+    def specific_info(self) -> str:
+        """Give format specific lines for people, or ""."""
+        return ""
+
+    def suspended(self) -> Sequence[tuple[str, Request | None]]:
+        """List requests held at breakpoints with their tags, oldest first."""
+        return ()
+
+    # --- requests ---
+
+    @abstractmethod
+    async def preadv(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        """Fill iov, exactly length bytes, from offset.
+
+        Args:
+            offset: First byte.
+            length: Bytes, iov.length; may be 0.
+            iov: Where they go.
+            flags: None are defined for drivers today.
+            request: The node's request that this call is a piece of.
+
+        Raises:
+            OSError: The bytes cannot be read.
+        """
+
+    async def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        """Write iov, exactly length bytes, at offset.
+
+        Cancellation: once any byte was handed on, wait for it before leaving.
+
+        Raises:
+            OSError: The bytes cannot be written; ENOTSUP by default.
+        """
+        raise self._unsupported("write")
+
+    async def pwrite_zeroes(self, offset: int, length: int, flags: int, request: Request) -> None:
+        """Make bytes read as zeros, faster than by writing them.
+
+        Raises:
+            OSError: ENOTSUP: write zeros instead; the path does so unless NO_FALLBACK is set.
+        """
+        raise self._unsupported("zero write")
+
+    async def pdiscard(self, offset: int, length: int, request: Request) -> None:
+        """Give bytes up; what they read as afterwards is undefined.
+
+        Raises:
+            OSError: ENOTSUP is taken for success by the path.
+        """
+        raise self._unsupported("discard")
+
+    async def pwritev_compressed(
+        self, offset: int, length: int, iov: Iovec, request: Request
+    ) -> None:
+        """Write iov compressed. Call only if has(driver, "pwritev_compressed")."""
+        raise self._unsupported("compressed write")
+
+    async def flush_everything(self, request: Request) -> None:
+        """Do a whole flush, children included, in place of the path's steps.
+
+        Call only if has(driver, "flush_everything").
+        """
+
+    async def flush_to_os(self, request: Request) -> None:
+        """Hand caches of our own to the layer below."""
+
+    async def flush_to_disk(self, request: Request) -> None:
+        """Make what was written safe."""
+
+    async def block_status(
+        self, offset: int, length: int, want_zero: bool, request: Request
+    ) -> BlockStatus:
+        """Tell what bytes are made of. Call only if has(driver, "block_status").
+
+        Args:
+            offset: First byte, aligned.
+            length: Bytes, aligned, > 0.
+            want_zero: Whether it matters where zeros are; if not, say DATA and be quick.
+            request: The node's request.
+        """
+        raise self._unsupported("block status")
+
+    async def truncate(self, size: int, how: Truncation, request: Request) -> None:
+        """Change the length. Call only if has(driver, "truncate")."""
+        raise self._unsupported("truncate")
+
+    # --- drained sections ---
+
+    def drain_begin(self) -> None:
+        """Hear that no new requests come until drain_end(); let go of queued ones."""
+
+    def drain_end(self) -> None:
+        """Hear that requests may come again."""
+
+    # --- debugging ---
+
+    async def fire(self, event: Event, request: Request | None) -> None:
+        """Hear a debug event; may wait. Called for events in heard only."""
+
+    async def before_completion(self, request: Request) -> None:
+        """See a request after its work and before it is finished; may wait."""
+
+    def _unsupported(self, what: str) -> BlockError:
+        return BlockError(ENOTSUP, f"driver '{self.name}' cannot do this: {what}")
+
+
+class FilterDriver(Driver):
+    """A driver that passes everything on to its child `file`, unchanged."""
+
+    is_filter: ClassVar[bool] = True
+
+    #: Set in open(), before anything is forwarded.
+    file: Target
+
+    def length(self) -> int:
+        return self.file.length
+
+    def cluster_size(self) -> int:
+        return self.file.cluster_size
+
+    async def preadv(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        await self.file.preadv(offset, length, iov, flags, request)
+
+    async def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        await self.file.pwritev(offset, length, iov, flags, request)
+
+    async def pwrite_zeroes(self, offset: int, length: int, flags: int, request: Request) -> None:
+        await self.file.pwrite_zeroes(offset, length, flags, request)
+
+    async def pdiscard(self, offset: int, length: int, request: Request) -> None:
+        await self.file.pdiscard(offset, length, request)
+
+    async def block_status(
+        self, offset: int, length: int, want_zero: bool, request: Request
+    ) -> BlockStatus:
+        return BlockStatus(RAW | OFFSET_VALID, length, offset, self.file)
+
+
+def has(driver: Driver, method: str) -> bool:
+    """Tell whether a driver's class brings its own version of an optional method.
+
+    Args:
+        driver: Any driver.
+        method: Name of the method, such as pwrite_zeroes, pdiscard or truncate.
+    """
+    return getattr(type(driver), method) is not getattr(Driver, method)
+
+
+#: What a child can be made from: a file name, a tree of options (dotted keys or nested mappings),
+#: a driver put together in code, or what an OptionReader took.
+NodeSource = str | Mapping[str, object] | Driver | ChildOptions

@@ -1,0 +1,378 @@
+"""The tree: nodes, the edges between them, permissions, limits, drained sections, closing.
+
+QEMU: block.c.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from errno import EBUSY, EPERM
+from typing import Protocol
+
+from blkdebug_async.block import permissions as perms
+from blkdebug_async.block.context import Context
+from blkdebug_async.block.driver import BlockStatus, Driver, Truncation
+from blkdebug_async.block.flags import OpenFlags
+from blkdebug_async.block.flush import Flusher
+from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.limits import Limits, merge_limits
+from blkdebug_async.block.path import RequestPath
+from blkdebug_async.block.permissions import Permissions, Role, child_permissions
+from blkdebug_async.block.state import NodeState
+from blkdebug_async.block.status import query_status
+from blkdebug_async.block.tracked import Request
+from blkdebug_async.errors import BlockError, SuspendedError
+from blkdebug_async.events import Event
+from blkdebug_async.units import is_aligned
+
+
+class Parent(Protocol):
+    """Who holds an edge to a node: another node, or a user."""
+
+    def describe(self) -> str:
+        """Say for people who this is."""
+        ...
+
+    def quiesce_begin(self) -> None:
+        """Send no new requests until quiesce_end()."""
+        ...
+
+    def quiesce_end(self) -> None:
+        """Requests may be sent again."""
+        ...
+
+    def busy(self) -> bool:
+        """Tell whether requests are still under way here."""
+        ...
+
+
+class Child:
+    """An edge from a parent down to a node; this is how drivers reach what lies below them.
+
+    The request methods return the coroutine of the path below without one of their own.
+    """
+
+    __slots__ = ("name", "node", "parent", "permissions", "role")
+
+    def __init__(self, name: str, node: Node, parent: Parent, role: Role) -> None:
+        self.name = name
+        self.node = node
+        self.parent = parent
+        self.role = role
+        self.permissions = Permissions(0, perms.ALL)
+
+    @property
+    def node_name(self) -> str:
+        return self.node.name
+
+    @property
+    def length(self) -> int:
+        return self.node.length
+
+    @property
+    def limits(self) -> Limits:
+        return self.node.limits
+
+    @property
+    def cluster_size(self) -> int:
+        return self.node.driver.cluster_size()
+
+    @property
+    def write_flags(self) -> int:
+        return self.node.driver.write_flags
+
+    @property
+    def zero_flags(self) -> int:
+        return self.node.driver.zero_flags
+
+    @property
+    def filename(self) -> str:
+        """Name that opens the node below again, json: if need be."""
+        return self.node.filename
+
+    def preadv(
+        self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
+    ) -> Coroutine[object, None, None]:
+        return self.node.path.preadv(offset, length, iov, flags, parent)
+
+    def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
+    ) -> Coroutine[object, None, None]:
+        assert self.permissions.taken & (perms.WRITE | perms.WRITE_UNCHANGED)
+        return self.node.path.pwritev(offset, length, iov, flags, parent)
+
+    def pwrite_zeroes(
+        self, offset: int, length: int, flags: int, parent: Request | None
+    ) -> Coroutine[object, None, None]:
+        assert self.permissions.taken & (perms.WRITE | perms.WRITE_UNCHANGED)
+        return self.node.path.pwrite_zeroes(offset, length, flags, parent)
+
+    def pdiscard(
+        self, offset: int, length: int, parent: Request | None
+    ) -> Coroutine[object, None, None]:
+        assert self.permissions.taken & perms.WRITE
+        return self.node.path.pdiscard(offset, length, parent)
+
+    def flush(self, parent: Request | None) -> Coroutine[object, None, None]:
+        return self.node.flusher.flush(parent)
+
+    def block_status(
+        self, offset: int, length: int, want_zero: bool, parent: Request | None
+    ) -> Coroutine[object, None, BlockStatus]:
+        return query_status(self.node, offset, length, want_zero, parent)
+
+    def truncate(
+        self, size: int, how: Truncation, parent: Request | None
+    ) -> Coroutine[object, None, None]:
+        assert self.permissions.taken & perms.RESIZE
+        return self.node.path.truncate(size, how, parent)
+
+    def hears(self, event: Event) -> bool:
+        return self.node.hears(event)
+
+    def fire(self, event: Event, parent: Request | None) -> Coroutine[object, None, None]:
+        return self.node.fire(event, parent)
+
+
+class Node(NodeState):
+    """One opened driver in the tree."""
+
+    __slots__ = ("_quiesced", "children", "filename", "flusher", "full_options", "parents", "path")
+
+    #: Edges to the nodes below, in the order in which the driver opened them.
+    children: list[Child]
+    #: Edges from above.
+    parents: list[Child]
+    #: Name that opens this node again, json: if need be.
+    filename: str
+    #: What the json: file name holds, nested.
+    full_options: dict[str, object]
+
+    def __init__(self, name: str, driver: Driver, context: Context, flags: OpenFlags) -> None:
+        super().__init__(name, driver, context, flags)
+        self.children = []
+        self.parents = []
+        self.filename = ""
+        self.full_options = {}
+        self.flusher = Flusher(self)
+        self.path = RequestPath(self, self.flusher)
+        self._quiesced = 0
+        driver.on_suspend = context.nudge
+
+    def describe(self) -> str:
+        return f"node '{self.name}'"
+
+    # --- edges ---
+
+    def attach(self, name: str, node: Node, role: Role) -> Child:
+        """Make node a child of this one.
+
+        Raises:
+            OSError: EPERM; its other parents do not allow what this one must take.
+        """
+        child = Child(name, node, self, role)
+        self.children.append(child)
+        node.parents.append(child)
+        try:
+            node_permissions(self)
+        except OSError:
+            self.detach(child)
+            raise
+        return child
+
+    def detach(self, child: Child) -> None:
+        """Take a child away; it is not closed."""
+        self.children.remove(child)
+        child.node.parents.remove(child)
+        node_permissions(child.node)
+
+    def walk(self) -> Iterator[Node]:
+        """Visit this node and all below it, each once, parents first."""
+        seen = {self: None}
+        queue = [self]
+        while queue:
+            node = queue.pop(0)
+            yield node
+            for child in node.children:
+                if child.node not in seen:
+                    seen[child.node] = None
+                    queue.append(child.node)
+
+    def primary_chain(self) -> Iterator[Node]:
+        """Visit this node, its primary child, that one's primary child, and so on."""
+        node: Node | None = self
+        while node is not None:
+            yield node
+            node = next((edge.node for edge in node.children if Role.PRIMARY in edge.role), None)
+
+    # --- facts ---
+
+    def refresh_limits(self) -> None:
+        """Work the limits out again, from the children and the driver.
+
+        Raises:
+            OptionError: EINVAL; the driver asks for too large an alignment.
+        """
+        merged = merge_limits(child.node.limits for child in self.children)
+        self.set_limits(self.driver.refresh_limits(merged))
+
+    # --- drained sections ---
+
+    def quiesce_begin(self) -> None:
+        self._quiesced += 1
+        if self._quiesced == 1:
+            for edge in self.parents:
+                edge.parent.quiesce_begin()
+            self.driver.drain_begin()
+
+    def quiesce_end(self) -> None:
+        self._quiesced -= 1
+        if self._quiesced == 0:
+            self.driver.drain_end()
+            for edge in self.parents:
+                edge.parent.quiesce_end()
+
+    def busy(self) -> bool:
+        return bool(self.tracker.requests) or any(edge.parent.busy() for edge in self.parents)
+
+    @asynccontextmanager
+    async def drained(self) -> AsyncIterator[None]:
+        """Keep new requests out, and wait until none is in flight on this node."""
+        self.quiesce_begin()
+        try:
+            await self.settle()
+            yield
+        finally:
+            self.quiesce_end()
+
+    async def settle(self) -> None:
+        """Wait until no request is in flight on this node or above.
+
+        Raises:
+            SuspendedError: EBUSY; a request is held at a breakpoint, so this would take for ever.
+                Not with the switch drain_waits_for_suspended.
+        """
+        event = asyncio.Event()
+        self.context.drains.add(event)
+        try:
+            while self.busy():
+                if not self.context.compat.drain_waits_for_suspended:
+                    self._refuse_suspended()
+                event.clear()
+                await event.wait()
+        finally:
+            self.context.drains.remove(event)
+
+    def suspended(self) -> list[tuple[str, Request | None]]:
+        """List the requests held at breakpoints on this node and below, with their tags."""
+        return [entry for node in self.walk() for entry in node.driver.suspended()]
+
+    def _refuse_suspended(self) -> None:
+        held = self.suspended()
+        if held:
+            names = "; ".join(
+                f"'{tag}' holds {'an event' if request is None else request.describe()}"
+                for tag, request in held
+            )
+            raise SuspendedError(EBUSY, f"Requests are still suspended at breakpoints: {names}")
+
+    # --- closing ---
+
+    async def close(self) -> None:
+        """Flush and close this node, then every child that has no other parent.
+
+        Raises:
+            OSError: The first error of flushing or closing; everything is closed all the same.
+        """
+        first: OSError | None = None
+        try:
+            await self.flusher.flush(None)
+        except OSError as error:
+            first = error
+        try:
+            await self.driver.close()
+        except OSError as error:
+            first = first or error
+        for child in list(self.children):
+            self.detach(child)
+            if not child.node.parents:
+                try:
+                    await child.node.close()
+                except OSError as error:
+                    first = first or error
+        if first is not None:
+            raise first
+
+
+def node_permissions(node: Node) -> None:
+    """Work out what a node's parents take together, and pass it down to all below.
+
+    Raises:
+        OSError: EPERM: somebody takes what another does not share, or the node is read-only.
+            Else the driver's. Nothing has changed then.
+    """
+    before: list[tuple[Child, Permissions]] = []
+    changed: list[Node] = []
+    try:
+        _refresh(node, before, changed)
+    except OSError:
+        for child, old in reversed(before):
+            child.permissions = old
+        for below in changed:
+            below.driver.permissions_changed(_cumulative(below))
+        raise
+
+
+def _refresh(node: Node, before: list[tuple[Child, Permissions]], changed: list[Node]) -> None:
+    _check_sharing(node)
+    cumulative = _cumulative(node)
+    _check_node(node, cumulative)
+    changed.append(node)
+    node.driver.permissions_changed(cumulative)
+    for child in node.children:
+        default = child_permissions(child.role, cumulative, writable=not node.flags.read_only)
+        before.append((child, child.permissions))
+        child.permissions = node.driver.child_permissions(default)
+    writing = perms.WRITE | perms.WRITE_UNCHANGED
+    node.flusher.targets = [c for c in node.children if c.permissions.taken & writing]
+    for child in node.children:
+        _refresh(child.node, before, changed)
+
+
+def _cumulative(node: Node) -> Permissions:
+    return perms.together([edge.permissions for edge in node.parents])
+
+
+def _check_sharing(node: Node) -> None:
+    for taker in node.parents:
+        for other in node.parents:
+            missing = taker.permissions.taken & ~other.permissions.shared
+            if taker is not other and missing:
+                raise BlockError(
+                    EPERM,
+                    f"Permission conflict on node '{node.name}': permissions "
+                    f"'{perms.describe(missing)}' are both required by {_user(taker)} and "
+                    f"unshared by {_user(other)}.",
+                )
+
+
+def _user(edge: Child) -> str:
+    return f"{edge.parent.describe()} (uses node '{edge.node.name}' as '{edge.name}' child)"
+
+
+def _check_node(node: Node, cumulative: Permissions) -> None:
+    taken = cumulative.taken
+    if taken & (perms.WRITE | perms.WRITE_UNCHANGED) and node.flags.read_only:
+        raise BlockError(EPERM, "Block node is read-only")
+    if (
+        taken & perms.WRITE
+        and not taken & perms.RESIZE
+        and not is_aligned(node.length, node.limits.request_alignment)
+    ):
+        raise BlockError(
+            EPERM,
+            "Cannot get 'write' permission without 'resize': "
+            "Image size is not a multiple of request alignment",
+        )

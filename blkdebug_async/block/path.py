@@ -1,0 +1,351 @@
+"""The request path: what happens to any request on any node before its driver is called.
+
+Pad to the node's alignment, count in, wait for overlapping requests, read the edges, announce
+events, hand over in pieces (dispatch.py), count out. The driver may rely on all of it.
+
+QEMU: block/io.c.
+"""
+
+from __future__ import annotations
+
+from errno import EACCES, EBUSY, EIO, ENOTSUP, EPERM
+
+from blkdebug_async.block.copying import Piece, copy_while_reading
+from blkdebug_async.block.dispatch import Dispatch
+from blkdebug_async.block.driver import Truncation, has
+from blkdebug_async.block.flags import (
+    COPY_ON_READ,
+    MAY_UNMAP,
+    NO_FALLBACK,
+    NO_WAIT,
+    SERIALISING,
+    WRITE_COMPRESSED,
+    ZERO_WRITE,
+)
+from blkdebug_async.block.flush import Flusher
+from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.padding import Padding, plan_edge_reads, plan_padding
+from blkdebug_async.block.state import NodeState
+from blkdebug_async.block.tracked import Request
+from blkdebug_async.errors import BlockError
+from blkdebug_async.events import Event, IoType
+from blkdebug_async.units import MAX_LENGTH, MAX_REQUEST, align_down
+
+
+class RequestPath:
+    """Requests to one node."""
+
+    __slots__ = ("_dispatch", "_flusher", "_node")
+
+    def __init__(self, node: NodeState, flusher: Flusher) -> None:
+        self._node = node
+        self._flusher = flusher
+        self._dispatch = Dispatch(node, flusher)
+
+    # --- reading ---
+
+    async def preadv(
+        self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
+    ) -> None:
+        """Read any bytes; past the end come zeros.
+
+        Raises:
+            OSError: EIO: the range is negative or too long; else the driver's.
+        """
+        node = self._node
+        _check_range("read", offset, length, MAX_REQUEST)
+        if not length and offset & node.align_mask:
+            return
+        request = node.begin(IoType.READ, offset, length, flags, parent)
+        if node.copy_on_read:
+            flags |= COPY_ON_READ
+        error: BaseException | None = None
+        try:
+            if (offset | length) & node.align_mask:
+                padding = plan_padding(offset, length, node.align_mask + 1)
+                request.start, request.end = padding.start, padding.start + padding.grown
+                wide = iov.joined(
+                    [memoryview(bytearray(padding.head))], [memoryview(bytearray(padding.tail))]
+                )
+                wide.length = padding.grown
+                await self._read_aligned(request, padding.start, padding.grown, wide, flags)
+            else:
+                await self._read_aligned(request, offset, length, iov, flags)
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            if node.driver.holds_completion:
+                await node.end_held(request, error)
+            else:
+                node.tracker.end(request, error)
+
+    async def _read_aligned(
+        self, request: Request, offset: int, length: int, iov: Iovec, flags: int
+    ) -> None:
+        node = self._node
+        if flags & COPY_ON_READ:
+            unit = node.driver.cluster_size() or node.align_mask + 1
+            node.tracker.mark_serialising(request, unit)
+            await node.tracker.wait(request)
+            piece = Piece(offset, length, iov, flags)
+            if await copy_while_reading(node, self._dispatch, request, piece):
+                return
+        elif node.tracker.serialising:
+            await node.tracker.wait(request)
+        await self._dispatch.read(request, offset, length, iov)
+
+    # --- writing ---
+
+    async def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
+    ) -> None:
+        """Write any bytes; past the end the node grows.
+
+        Raises:
+            OSError: EIO: the range is negative or too long. EPERM: the node is read-only.
+                EBUSY: NO_WAIT is set and the request would have to wait. Else the driver's.
+        """
+        node = self._node
+        _check_range("write", offset, length, MAX_REQUEST)
+        if not length and offset & node.align_mask:
+            return
+        request = node.begin(IoType.WRITE, offset, length, flags, parent)
+        error: BaseException | None = None
+        try:
+            if (offset | length) & node.align_mask:
+                await self._write_padded(request, iov, flags)
+            else:
+                await self._write_aligned(request, offset, length, iov, flags)
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            if node.driver.holds_completion:
+                await node.end_held(request, error)
+            else:
+                node.tracker.end(request, error)
+
+    async def pwrite_zeroes(
+        self, offset: int, length: int, flags: int, parent: Request | None
+    ) -> None:
+        """Make any bytes read as zeros; nothing happens to an empty range.
+
+        Raises:
+            OSError: As pwritev(); ENOTSUP: NO_FALLBACK is set and it cannot be done quickly.
+        """
+        node = self._node
+        _check_range("zero write", offset, length, MAX_LENGTH)
+        unaligned = (offset | length) & node.align_mask
+        if flags & NO_FALLBACK and unaligned:
+            raise BlockError(
+                ENOTSUP, f"zero write of {length} bytes at {offset} is not aligned: not quick"
+            )
+        if not length:
+            return
+        flags |= ZERO_WRITE
+        if not node.flags.unmap:
+            flags &= ~MAY_UNMAP
+        request = node.begin(IoType.WRITE_ZEROES, offset, length, flags, parent)
+        if not unaligned:
+            work = self._write_aligned(request, offset, length, None, flags)
+        elif node.context.compat.rmw_events_of_2018:
+            work = self._zero_padded_of_2018(request, flags)
+        else:
+            work = self._zero_padded(request, flags)
+        await node.run(request, work)
+
+    async def _write_padded(self, request: Request, iov: Iovec, flags: int) -> None:
+        padding = await self._claim_blocks(request, request.offset, request.length)
+        scratch = bytearray(padding.scratch_length)
+        await self._read_edges(request, padding, scratch)
+        edges = memoryview(scratch)
+        wide = iov.joined([edges[: padding.head]], [edges[len(scratch) - padding.tail :]])
+        wide.length = padding.grown
+        await self._write_aligned(request, padding.start, padding.grown, wide, flags)
+
+    async def _zero_padded(self, request: Request, flags: int) -> None:
+        """Zero unaligned bytes: read both edges, then write head, middle and tail."""
+        padding = await self._claim_blocks(request, request.offset, request.length)
+        align, scratch = padding.align, bytearray(padding.scratch_length)
+        if await self._read_edges(request, padding, scratch):
+            middle = len(scratch) - padding.head - padding.tail
+            scratch[padding.head : padding.head + middle] = bytes(middle)
+        edges, position, end = memoryview(scratch), padding.start, padding.start + padding.grown
+        if padding.head or padding.merged:
+            size = len(scratch) if padding.merged else align
+            await self._write_edge(request, position, edges[:size], flags)
+            position += size
+        middle_end = end - align if padding.tail else end
+        if position < middle_end:
+            await self._write_aligned(request, position, middle_end - position, None, flags)
+            position = middle_end
+        if position < end:
+            await self._write_edge(request, position, edges[-align:], flags)
+
+    async def _zero_padded_of_2018(self, request: Request, flags: int) -> None:
+        """Zero unaligned bytes as QEMU 3.0: each edge is read and written by itself."""
+        align, end = self._node.align_mask + 1, request.offset + request.length
+        position = request.offset
+        if position % align:
+            stop = min(end, align_down(position, align) + align)
+            await self._zero_edge_of_2018(request, position, stop, flags)
+            position = stop
+        middle_end = align_down(end, align)
+        if position < middle_end:
+            await self._write_aligned(request, position, middle_end - position, None, flags)
+            position = middle_end
+        if position < end:
+            await self._zero_edge_of_2018(request, position, end, flags)
+
+    async def _zero_edge_of_2018(self, request: Request, start: int, stop: int, flags: int) -> None:
+        padding = await self._claim_blocks(request, start, stop - start)
+        scratch = bytearray(padding.align)
+        await self._read_edges(request, padding, scratch)
+        scratch[padding.head : padding.head + stop - start] = bytes(stop - start)
+        await self._write_edge(request, padding.start, memoryview(scratch), flags)
+
+    async def _claim_blocks(self, request: Request, offset: int, length: int) -> Padding:
+        """Grow a request to whole blocks and wait until it is alone there."""
+        padding = plan_padding(offset, length, self._node.align_mask + 1)
+        request.start = min(request.start, padding.start)
+        request.end = max(request.end, padding.start + padding.grown)
+        self._node.tracker.mark_serialising(request, padding.align)
+        await self._node.tracker.wait(request)
+        return padding
+
+    async def _read_edges(self, request: Request, padding: Padding, scratch: bytearray) -> bool:
+        """Read the blocks at the edges; False if that failed and is to be ignored."""
+        compat = self._node.context.compat
+        for edge in plan_edge_reads(padding, as_in_2018=compat.rmw_events_of_2018):
+            for event in edge.before:
+                await self._fire(event, request)
+            view = memoryview(scratch)[edge.scratch : edge.scratch + edge.length]
+            try:
+                await self._read_aligned(
+                    request, edge.offset, edge.length, Iovec([view], edge.length), 0
+                )
+            except OSError:
+                # QEMU 4.2 to 10.1 write the block all the same: the neighbours become zero.
+                if not compat.ignore_rmw_read_errors:
+                    raise
+                return False
+            for event in edge.after:
+                await self._fire(event, request)
+        return True
+
+    async def _write_edge(
+        self, request: Request, offset: int, view: memoryview, flags: int
+    ) -> None:
+        iov = Iovec([view], len(view))
+        await self._write_aligned(request, offset, len(view), iov, flags & ~ZERO_WRITE)
+
+    async def _write_aligned(
+        self, request: Request, offset: int, length: int, iov: Iovec | None, flags: int
+    ) -> None:
+        """Write aligned bytes, or zeros without iov; announce the end, good or bad."""
+        end = 0
+        try:
+            await self._put(request, offset, length, iov, flags)
+            end = offset + length
+        except OSError:
+            await self._fire(Event.PWRITEV_DONE, request)
+            raise
+        else:
+            await self._fire(Event.PWRITEV_DONE, request)
+        finally:
+            self._flusher.generation += 1
+            self._node.grow_to(end)
+
+    async def _put(
+        self, request: Request, offset: int, length: int, iov: Iovec | None, flags: int
+    ) -> None:
+        await self._prepare_write(request, flags)
+        node = self._node
+        detect = node.flags.detect_zeroes
+        if detect != "off" and iov is not None and node.has_zeroes and length and iov.is_zero():
+            flags |= MAY_UNMAP if detect == "unmap" else 0
+            iov = None
+        if iov is None:
+            await self._fire(Event.PWRITEV_ZERO, request)
+            await self._dispatch.write_zeroes(request, offset, length, flags)
+        elif flags & WRITE_COMPRESSED:
+            await self._dispatch.write_compressed(request, offset, length, iov)
+        else:
+            await self._fire(Event.PWRITEV, request)
+            await self._dispatch.write(request, offset, length, iov, flags)
+
+    async def _prepare_write(self, request: Request, flags: int) -> None:
+        """Refuse what may not write, and wait for requests that are in the way."""
+        node = self._node
+        if node.flags.read_only:
+            raise BlockError(EPERM, f"node '{node.name}' is read-only")
+        if flags & SERIALISING:
+            unit = node.driver.cluster_size() or node.align_mask + 1
+            node.tracker.mark_serialising(request, unit)
+            if flags & NO_WAIT and node.tracker.conflict(request) is not None:
+                raise BlockError(EBUSY, f"{request.describe()} meets another and may not wait")
+        if node.tracker.serialising:
+            await node.tracker.wait(request)
+
+    async def _fire(self, event: Event, request: Request) -> None:
+        if self._node.hears(event):
+            await self._node.fire(event, request)
+
+    # --- discarding and truncating ---
+
+    async def pdiscard(self, offset: int, length: int, parent: Request | None) -> None:
+        """Say that bytes are not needed; succeeds without effect where that is not supported.
+
+        Raises:
+            OSError: EIO: the range is negative. EPERM: the node is read-only. Else the driver's.
+        """
+        node = self._node
+        _check_range("discard", offset, length, MAX_LENGTH)
+        if not node.flags.unmap or not has(node.driver, "pdiscard"):
+            return
+        request = node.begin(IoType.DISCARD, offset, length, 0, parent)
+        await node.run(request, self._discard(request))
+
+    async def _discard(self, request: Request) -> None:
+        try:
+            await self._prepare_write(request, 0)
+            await self._dispatch.discard(request, request.offset, request.length)
+        finally:
+            self._flusher.generation += 1
+
+    async def truncate(self, size: int, how: Truncation, parent: Request | None) -> None:
+        """Change the length; nobody writes to new space meanwhile.
+
+        Raises:
+            OSError: EINVAL: size is negative. EACCES: the node is read-only.
+                ENOTSUP: the driver cannot. Else the driver's.
+        """
+        node = self._node
+        old = node.length
+        if node.flags.read_only:
+            raise BlockError(EACCES, "Image is read-only")
+        grown = max(0, size - old)
+        request = node.begin(IoType.TRUNCATE, size - grown, grown, 0, parent)
+        if grown:
+            node.tracker.mark_serialising(request, 1)
+        await node.run(request, self._truncate(size, how, request))
+
+    async def _truncate(self, size: int, how: Truncation, request: Request) -> None:
+        node = self._node
+        await self._prepare_write(request, 0)
+        if has(node.driver, "truncate"):
+            await node.driver.truncate(size, how, request)
+        elif node.driver.is_filter and node.driver.file is not None:
+            await node.driver.file.truncate(size, how, request)
+        else:
+            raise BlockError(ENOTSUP, "Image format driver does not support resize")
+        node.refresh_length()
+        self._flusher.generation += 1
+        if node.on_resize is not None:
+            node.on_resize()
+
+
+def _check_range(what: str, offset: int, length: int, longest: int) -> None:
+    if offset < 0 or length < 0 or length > longest or offset > MAX_LENGTH - length:
+        raise BlockError(EIO, f"{what} of {length} bytes at offset {offset} is out of range")

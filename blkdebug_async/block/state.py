@@ -1,0 +1,138 @@
+"""The facts of one node that every step of the request path needs."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from blkdebug_async.block.context import Context
+from blkdebug_async.block.driver import Driver, has
+from blkdebug_async.block.flags import OpenFlags
+from blkdebug_async.block.limits import Limits, check_limits
+from blkdebug_async.block.split import ZeroPlan, plan_zeroes, transfer_limit
+from blkdebug_async.block.tracked import Request, Tracker
+from blkdebug_async.events import Event, IoType
+from blkdebug_async.units import SECTOR_SIZE, align_up
+
+_T = TypeVar("_T")
+
+
+class NodeState:
+    """One node, as its request path sees it. Numbers derived from the limits are kept ready."""
+
+    __slots__ = (
+        "_length",
+        "align_mask",
+        "context",
+        "copy_on_read",
+        "driver",
+        "flags",
+        "has_zeroes",
+        "limits",
+        "longest_transfer",
+        "name",
+        "on_resize",
+        "tracker",
+        "zero_plan",
+    )
+
+    name: str
+    driver: Driver
+    context: Context
+    flags: OpenFlags
+    limits: Limits
+    #: request_alignment - 1.
+    align_mask: int
+    #: Longest read or write that the driver may be given, in bytes.
+    longest_transfer: int
+    zero_plan: ZeroPlan
+    #: Whether the driver can write zeros by itself.
+    has_zeroes: bool
+    #: Whether reads copy what they find in the backing node.
+    copy_on_read: bool
+    #: Called after the length has changed.
+    on_resize: Callable[[], None] | None
+
+    def __init__(self, name: str, driver: Driver, context: Context, flags: OpenFlags) -> None:
+        self.name = name
+        self.driver = driver
+        self.context = context
+        self.flags = flags
+        self.tracker = Tracker(context)
+        self.has_zeroes = has(driver, "pwrite_zeroes")
+        self.copy_on_read = flags.copy_on_read
+        self.on_resize = None
+        self._length = 0
+        self.set_limits(Limits())
+
+    def set_limits(self, limits: Limits) -> None:
+        """Use these limits from the next request on.
+
+        Raises:
+            OptionError: EINVAL; the request alignment is above 1 GiB.
+        """
+        self.limits = check_limits(limits)
+        self.align_mask = limits.request_alignment - 1
+        self.longest_transfer = transfer_limit(limits)
+        self.zero_plan = plan_zeroes(limits)
+
+    @property
+    def length(self) -> int:
+        """Length in bytes, a multiple of 512; the driver is asked only if it may vary."""
+        return self.refresh_length() if self.driver.has_variable_length else self._length
+
+    def refresh_length(self) -> int:
+        """Ask the driver for the length and remember it.
+
+        Raises:
+            OSError: The driver cannot tell.
+        """
+        self._length = align_up(self.driver.length(), SECTOR_SIZE)
+        return self._length
+
+    def grow_to(self, end: int) -> None:
+        """Remember that a write has reached end."""
+        if end > self._length:
+            self._length = align_up(end, SECTOR_SIZE)
+            if self.on_resize is not None:
+                self.on_resize()
+
+    def begin(
+        self, op: IoType, offset: int, length: int, flags: int, parent: Request | None
+    ) -> Request:
+        """Make a request and count it in."""
+        request = Request(self.context.next_id(), self.name, op, offset, length, flags, parent)
+        self.tracker.begin(request)
+        return request
+
+    def hears(self, event: Event) -> bool:
+        """Tell whether an event is of interest to the driver or an observer."""
+        return event in self.driver.heard or self.context.observer is not None
+
+    async def fire(self, event: Event, request: Request | None) -> None:
+        """Deliver an event to this node. The driver may wait; skip the call if not hears()."""
+        if self.context.observer is not None:
+            self.context.observer.event_fired(self.name, event, request)
+        if event in self.driver.heard:
+            await self.driver.fire(event, request)
+
+    async def run(self, request: Request, work: Awaitable[_T]) -> _T:
+        """Await the work of a request, then count the request out."""
+        error: BaseException | None = None
+        try:
+            return await work
+        except BaseException as caught:
+            error = caught
+            raise
+        finally:
+            if self.driver.holds_completion:
+                await self.end_held(request, error)
+            else:
+                self.tracker.end(request, error)
+
+    async def end_held(self, request: Request, error: BaseException | None) -> None:
+        """Count a request out after the driver has seen it one last time."""
+        try:
+            await self.driver.before_completion(request)
+        finally:
+            self.tracker.end(request, error)

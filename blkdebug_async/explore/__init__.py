@@ -1,0 +1,1 @@
+"""Choices and footprints: what an exploration of schedules, faults and crashes hangs on."""
