@@ -37,7 +37,7 @@ demo: setup ## Show on a real image what this is good for (under a minute)
 
 .PHONY: test
 test: setup ## Run all tests and check coverage, as CI does
-	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report=
+	$(BIN)/python -m pytest -n $(JOBS) --cov --cov-report= --cov-fail-under=0
 	$(BIN)/python tools/check_coverage.py
 
 .PHONY: test-plain
@@ -46,14 +46,17 @@ test-plain: setup
 
 .PHONY: test-all
 test-all: ## Run all tests on each Python that is found, each in a .venv-VERSION of its own
-	@for version in $(VERSIONS); do \
+	@failed=; \
+	for version in $(VERSIONS); do \
 	    if python=$$(tools/find-python $$version 2>/dev/null); then \
 	        echo "== Python $$version"; \
-	        $(MAKE) --no-print-directory test-plain VENV=.venv-$$version PYTHON="$$python"; \
+	        $(MAKE) --no-print-directory test-plain VENV=.venv-$$version PYTHON="$$python" \
+	            || failed+=" $$version"; \
 	    else \
 	        echo "== Python $$version: not found, skipped"; \
 	    fi; \
-	done
+	done; \
+	test -z "$$failed" || { echo "Failed on Python$$failed"; exit 1; }
 
 .PHONY: lint
 lint: setup ## Check style, formatting and who may import whom

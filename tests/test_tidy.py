@@ -26,7 +26,7 @@ PUBLIC_MODULES = (
     "blkdebug_async.testing",
 )
 
-#: What drivers of later versions emit, qcow2 above all. Nobody emits refblock_update, nor does QEMU.
+#: What later drivers emit, qcow2 above all; refblock_update nobody, not even QEMU.
 NOT_EMITTED_YET = frozenset(
     {
         Event.L1_UPDATE,

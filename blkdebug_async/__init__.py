@@ -1,0 +1,1 @@
+"""An asyncio block layer with the semantics of QEMU's blkdebug."""
