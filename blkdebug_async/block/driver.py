@@ -23,6 +23,7 @@ from blkdebug_async.block.permissions import Permissions, Role
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError
 from blkdebug_async.events import Event
+from blkdebug_async.options.filename import FilenameParser
 from blkdebug_async.options.reader import ChildOptions, OptionReader
 from blkdebug_async.options.tree import Options
 
@@ -176,6 +177,8 @@ class Driver(ABC):
     #: Options that change what is read or written; a name that ends in "." covers all below it.
     #: With any of them but "filename" given, the node has no plain file name.
     strong_options: ClassVar[tuple[str, ...]] = ()
+    #: Reads file names that begin with the driver's name and a colon; None: there are none.
+    parse_filename: ClassVar[FilenameParser | None] = None
 
     #: Options as they were given, for building the file name back.
     options: Options
