@@ -35,7 +35,7 @@ MEANWHILE = {
     "alloc": ("alloc 0 4k",),
     "info": ("info",),
     "sleep": ("sleep 1",),
-    "same-tag-again": ("break read_aio A",),
+    "same-tag-on-another-event": ("break write_aio A",),
     "unknown-tag": ("resume B",),
     "remove-unknown-tag": ("remove_break B",),
     "wait-again": ("wait_break A", "wait_break A"),

@@ -122,7 +122,7 @@ SESSIONS: dict[str, Session] = {
     },
     **{
         f"failing-flush-of-{name}-cache-{cache}": on_blkdebug(
-            FLUSH_ERROR, *(command.replace("-q", "-").replace("- ", "") for command in commands), words=("-t", cache)
+            FLUSH_ERROR, *commands, words=("-t", cache)
         )
         for name, commands in FLUSH_SEQUENCES.items()
         for cache in ("writeback", "writethrough", "unsafe")
@@ -167,10 +167,10 @@ SESSIONS: dict[str, Session] = {
     "snapshot": read_only(("-s", "-f", "raw"), "length"),
     "force-share": read_only(("-U", "-f", "raw"), "length"),
     "force-share-read-only": read_only(("-U", "-r", "-f", "raw"), "length", "read 0 512"),
-    "probed": Session(("img",), ("read 0 512", "write -P 3 4k 512", "info"), files={"img": Image()}),
-    "probed-read-only": Session(("-r", "img"), ("read 0 512",), files={"img": Image()}),
+    "probed": Session(("img",), ("read 0 512", "write -P 3 4k 512", "info")),
+    "probed-read-only": Session(("-r", "img"), ("read 0 512",)),
     "probed-write-to-the-first-sector": Session(
-        ("img",), ("write -P 0 0 512", "write -P 1 100 100"), files={"img": Image()}
+        ("img",), ("write -P 0 0 512", "write -P 1 100 100")
     ),
     "discard-off": on_raw("discard 0 64k", "write -zu 0 4k", "map", words=("-d", "off")),
     "discard-ignore": on_raw("discard 0 64k", "map", words=("-d", "ignore")),
