@@ -1,0 +1,114 @@
+"""null-co and null-aio: nothing is stored, nothing goes wrong, and it takes as long as one says.
+
+QEMU: block/null.c. There the two differ in how they call back; a coroutine shows no difference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from functools import partial
+from typing import ClassVar, Final, Self
+
+from blkdebug_async.block.driver import BlockStatus, Driver, Opener
+from blkdebug_async.block.flags import FUA, OFFSET_VALID, ZERO
+from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.tracked import Request
+from blkdebug_async.errors import OptionError
+from blkdebug_async.options.filename import parse_null_name
+from blkdebug_async.options.reader import Kind, OptionReader
+from blkdebug_async.units import GIB, INT64_MAX
+
+_NS_PER_S: Final = 1_000_000_000
+_KINDS: Final = {"size": Kind.SIZE, "latency-ns": Kind.NUMBER, "read-zeroes": Kind.BOOL}
+
+
+class NullDriver(Driver):
+    """Swallows writes; reads leave the buffer as it is, or zero it.
+
+    Args:
+        size: Length in bytes.
+        latency_ns: How long a read, write or flush takes, on the loop's clock.
+        read_zeroes: Whether reads fill the buffer with zeros.
+
+    Raises:
+        OptionError: EINVAL; the latency is negative.
+    """
+
+    is_protocol: ClassVar[bool] = True
+    strong_options: ClassVar[tuple[str, ...]] = ("size", "read-zeroes")
+
+    def __init__(self, size: int = GIB, *, latency_ns: int = 0, read_zeroes: bool = False) -> None:
+        super().__init__()
+        if not 0 <= latency_ns <= INT64_MAX:
+            raise OptionError("latency-ns is invalid")
+        if not 0 <= size <= INT64_MAX:
+            raise OptionError(f"size is invalid: {size}")
+        self._size = size
+        self._latency_s = latency_ns / _NS_PER_S
+        self._read_zeroes = read_zeroes
+        self.write_flags = FUA
+        if size != GIB:
+            self.options["size"] = size
+        if latency_ns:
+            self.options["latency-ns"] = latency_ns
+        if read_zeroes:
+            self.options["read-zeroes"] = True
+
+    @classmethod
+    def from_options(cls, reader: OptionReader) -> Self:
+        reader.check(_KINDS)
+        size = reader.take_size("size", GIB)
+        latency_ns = reader.take_number("latency-ns", 0)
+        read_zeroes = reader.take_bool("read-zeroes", False)
+        return cls(size, latency_ns=latency_ns, read_zeroes=read_zeroes)
+
+    async def open(self, opener: Opener) -> None:
+        """Nothing is below, so nothing can fail."""
+
+    def length(self) -> int:
+        return self._size
+
+    def plain_filename(self, full_options: Mapping[str, object]) -> str | None:
+        # The latency does not change what is read.
+        if full_options.keys() - {"driver", "filename", "latency-ns"}:
+            return None
+        return f"{self.name}://"
+
+    async def preadv(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        if self._read_zeroes:
+            iov.fill(0)
+        if self._latency_s:
+            await asyncio.sleep(self._latency_s)
+
+    async def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        if self._latency_s:
+            await asyncio.sleep(self._latency_s)
+
+    async def flush_to_disk(self, request: Request) -> None:
+        if self._latency_s:
+            await asyncio.sleep(self._latency_s)
+
+    async def block_status(
+        self, offset: int, length: int, want_zero: bool, request: Request
+    ) -> BlockStatus:
+        # Neither data nor zeros unless reads give zeros: such blocks count as not allocated.
+        return BlockStatus(OFFSET_VALID | (ZERO if self._read_zeroes else 0), length, offset)
+
+
+class NullCoDriver(NullDriver):
+    """null-co."""
+
+    name: ClassVar[str] = "null-co"
+    parse_filename = staticmethod(partial(parse_null_name, driver="null-co"))
+
+
+class NullAioDriver(NullDriver):
+    """null-aio."""
+
+    name: ClassVar[str] = "null-aio"
+    parse_filename = staticmethod(partial(parse_null_name, driver="null-aio"))
