@@ -15,8 +15,9 @@ from typing import Final, TypeVar
 
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.tree import (
+    Empty,
+    Nested,
     Options,
-    Scalar,
     Warn,
     as_text,
     extract,
@@ -352,7 +353,7 @@ class OptionReader:
             raise OptionError(f"Unused option '{_first(options)}' for [{group}]")
         rules = []
         for index, element in enumerate(elements):
-            if not isinstance(element, dict):
+            if element is None:
                 raise OptionError(f"[{group}] section (index {index}) does not consist of keys")
             if f"{group}.{index}" in taken_ids:
                 raise OptionError(f"Duplicate ID '{group}.{index}' for {group}")
@@ -386,7 +387,7 @@ class OptionReader:
         if not isinstance(words, list):
             raise OptionError("Invalid parameter type for '<anonymous>', expected: array")
         known = tuple(allowed)
-        return [_check_word(word, known) for word in words]
+        return [_check_word(index, word, known) for index, word in enumerate(words)]
 
     def rest(self) -> list[str]:
         """Name what nobody took, in the order in which QEMU would complain."""
@@ -415,20 +416,24 @@ def _first(options: Options) -> str:
     return qemu_order(options)[0]
 
 
-def _take_elements(options: Options) -> list[Options | Scalar]:
-    # An index with both a value and keys of its own ends the list, as a missing one does.
-    elements: list[Options | Scalar] = []
+def _take_elements(options: Options) -> list[Options | None]:
+    # None stands for an element that has no keys because it is no dictionary. An index with both
+    # a value and keys of its own ends the list, as a missing one does.
+    elements: list[Options | None] = []
     while True:
         index = str(len(elements))
         has_keys = any(key.startswith(f"{index}.") for key in options)
         if has_keys == (index in options):
             return elements
-        elements.append(extract(options, f"{index}.") if has_keys else options.pop(index))
+        if has_keys:
+            elements.append(extract(options, f"{index}."))
+        else:
+            elements.append({} if options.pop(index) is Empty.DICT else None)
 
 
-def _check_word(word: object, allowed: Collection[str]) -> str:
+def _check_word(index: int, word: Nested, allowed: Collection[str]) -> str:
     if not isinstance(word, str):
-        raise OptionError("Invalid parameter type for 'null', expected: string")
+        raise OptionError(f"Invalid parameter type for '[{index}]', expected: string")
     if word not in allowed:
         raise OptionError(f"Parameter 'null' does not accept value '{word}'")
     return word

@@ -190,7 +190,8 @@ def extract(options: Options, prefix: str) -> Options:
         options: Loses what is moved.
         prefix: Usually ends in a dot.
     """
-    keys = [key for key in options if key.startswith(prefix)]
+    # In QEMU's order, because that decides the order of equal hashes in the new tree.
+    keys = [key for key in qemu_order(options) if key.startswith(prefix)]
     return {key.removeprefix(prefix): options.pop(key) for key in keys}
 
 
