@@ -1,0 +1,181 @@
+"""Requests parked by tag, one asyncio.Event each.
+
+Which requests are parked, and when, the machine has decided. Whoever resumes a request takes it
+out of here; a cancelled one takes itself out. Nobody waits here with a timeout: doors own those,
+and find the words for their message in describe_waiting().
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+
+from blkdebug_async.trace import RequestView
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Parked:
+    """A request held under a tag."""
+
+    tag: str
+    #: None: it was announced by an event that belongs to no request.
+    request: RequestView | None
+    #: The loop's time at which it was parked, in seconds.
+    since: float
+    #: Rising with each one parked.
+    serial: int
+    resumed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+
+    def __str__(self) -> str:
+        """Name the request and its breakpoint, for people."""
+        request = self.request
+        if request is None:
+            return f"an event without a request at '{self.tag}'"
+        task = "no task" if request.task_name is None else f"task '{request.task_name}'"
+        return (
+            f"{request.op} of {request.length} bytes at {request.offset} on node"
+            f" '{request.node}' (request {request.id}, {task}) at '{self.tag}'"
+        )
+
+
+def _nobody(_: Parked) -> None:
+    """Hear of something, and do nothing."""
+
+
+class Breakpoints:
+    """The parked requests of a node.
+
+    Args:
+        on_suspend: Called when a request is parked, before anybody who waits for that.
+        on_resume: Called when a request is resumed, before it continues.
+    """
+
+    def __init__(
+        self,
+        on_suspend: Callable[[Parked], None] = _nobody,
+        on_resume: Callable[[Parked], None] = _nobody,
+    ) -> None:
+        self._on_suspend = on_suspend
+        self._on_resume = on_resume
+        # Ordered sets by tag, oldest first; a tag without any is not there.
+        self._parked: dict[str, dict[Parked, None]] = {}
+        self._waiters: dict[str, dict[asyncio.Event, None]] = {}
+        self._serial = 0
+
+    async def park(self, tag: str, request: RequestView | None = None) -> None:
+        """Hold a request until it is resumed.
+
+        Cancelled, it is parked no longer.
+        """
+        await self.park_all((tag,), request)
+
+    async def park_all(self, tags: Iterable[str], request: RequestView | None = None) -> None:
+        """Hold a request under all of these tags until it was resumed under each, in any order.
+
+        Args:
+            tags: In the order in which they are parked; the same one may occur again.
+            request: The request; None: nobody's.
+
+        QEMU: block/blkdebug.c, blkdebug_co_debug_event().
+        """
+        # Without an await in between: whoever sees one of them sees them all.
+        held = [self._add(tag, request) for tag in tags]
+        try:
+            for parked in held:
+                self._announce(parked)
+            for parked in held:
+                await parked.resumed.wait()
+        finally:
+            for parked in held:
+                self._forget(parked)
+
+    def resume(self, tag: str) -> bool:
+        """Resume the request that was parked last under a tag.
+
+        It continues when the loop comes to it.
+
+        Returns:
+            Whether there was one.
+        """
+        if tag not in self._parked:
+            return False
+        self._release(next(reversed(self._parked[tag])))
+        return True
+
+    def resume_all(self, tag: str) -> int:
+        """Resume all requests that are now parked under a tag, the last one first.
+
+        Returns:
+            How many there were.
+        """
+        return self._release_all(reversed(tuple(self._parked.get(tag, ()))))
+
+    def resume_everything(self) -> int:
+        """Resume all requests under all tags, the last one first.
+
+        Returns:
+            How many were parked, a request counting once for each of its tags.
+        """
+        return self._release_all(reversed(self.parked()))
+
+    def is_suspended(self, tag: str) -> bool:
+        """Tell whether any request is parked under a tag."""
+        return tag in self._parked
+
+    def parked(self) -> list[Parked]:
+        """List all that is parked, the oldest first."""
+        everything = (parked for entries in self._parked.values() for parked in entries)
+        return sorted(everything, key=lambda parked: parked.serial)
+
+    async def wait_suspended(self, tag: str) -> None:
+        """Wait until a request is parked under a tag, at once if one is.
+
+        Somebody else may have resumed it by the time the caller continues.
+        """
+        if tag in self._parked:
+            return
+        event = asyncio.Event()
+        waiters = self._waiters.setdefault(tag, {})
+        waiters[event] = None
+        try:
+            await event.wait()
+        finally:
+            del waiters[event]
+            if not waiters:
+                del self._waiters[tag]
+
+    def describe_waiting(self) -> str:
+        """Say in one line which requests are held where, and which tags are waited for."""
+        parts = [f"held: {parked}" for parked in self.parked()] or ["no request is held"]
+        parts += [f"waited for: '{tag}'" for tag in self._waiters]
+        return "; ".join(parts)
+
+    def _add(self, tag: str, request: RequestView | None) -> Parked:
+        self._serial += 1
+        parked = Parked(tag, request, asyncio.get_running_loop().time(), self._serial)
+        self._parked.setdefault(tag, {})[parked] = None
+        return parked
+
+    def _announce(self, parked: Parked) -> None:
+        self._on_suspend(parked)
+        for event in self._waiters.get(parked.tag, ()):
+            event.set()
+
+    def _release_all(self, everything: Iterable[Parked]) -> int:
+        count = 0
+        for parked in everything:
+            self._release(parked)
+            count += 1
+        return count
+
+    def _release(self, parked: Parked) -> None:
+        self._forget(parked)
+        self._on_resume(parked)
+        parked.resumed.set()
+
+    def _forget(self, parked: Parked) -> None:
+        entries = self._parked.get(parked.tag, {})
+        entries.pop(parked, None)
+        if not entries:
+            self._parked.pop(parked.tag, None)

@@ -1,0 +1,286 @@
+"""Options become rules and limits.
+
+A config file and options say the same things; rules of the file come first. Where QEMU says 0 for
+"no limit" or -1 for "any sector", rules and limits say None. Nothing is opened in here.
+
+QEMU: block/blkdebug.c, read_config(), add_rule() and blkdebug_open().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from errno import EIO
+from typing import Final
+
+from blkdebug_async.block.limits import Limits
+from blkdebug_async.block.permissions import NAMES
+from blkdebug_async.compat import Compat
+from blkdebug_async.drivers.blkdebug.rules import (
+    ANY_STATE,
+    DEFAULT_IO_TYPES,
+    InjectError,
+    Rule,
+    SetState,
+    check_errno,
+)
+from blkdebug_async.errors import OptionError
+from blkdebug_async.events import RULE_IO_TYPES, Event
+from blkdebug_async.options.ini import ConfigError, Section, parse_ini
+from blkdebug_async.options.reader import Kind, OptionReader
+from blkdebug_async.units import INT_MAX, is_aligned, is_power_of_two
+
+_DRIVER: Final = "blkdebug"
+_INJECT: Final = "inject-error"
+_SET_STATE: Final = "set-state"
+#: QEMU's own options of the node, in its order.
+_OPTIONS: Final = {
+    "config": Kind.STR,
+    "x-image": Kind.STR,
+    "align": Kind.SIZE,
+    "max-transfer": Kind.SIZE,
+    "opt-write-zero": Kind.SIZE,
+    "max-write-zero": Kind.SIZE,
+    "opt-discard": Kind.SIZE,
+    "max-discard": Kind.SIZE,
+}
+_RULE_OPTIONS: Final = {
+    _INJECT: {
+        "event": Kind.STR,
+        "state": Kind.NUMBER,
+        "iotype": Kind.STR,
+        "errno": Kind.NUMBER,
+        "sector": Kind.NUMBER,
+        "once": Kind.BOOL,
+        "immediately": Kind.BOOL,
+    },
+    _SET_STATE: {"event": Kind.STR, "state": Kind.NUMBER, "new_state": Kind.NUMBER},
+}
+_EVENTS_SINCE_2018: Final = frozenset({Event.CLUSTER_ALLOC_SPACE, Event.NONE})
+#: What -1 is in 64 bits.
+_ANY_SECTOR: Final = (1 << 64) - 1
+#: Sectors in 2^64 bytes; QEMU's arithmetic starts again after them.
+_SECTOR_WRAP: Final = 1 << 55
+
+
+@dataclass(frozen=True, slots=True)
+class BlkdebugConfig:
+    """All that a blkdebug node is told when it is opened. None: leave it as it is."""
+
+    #: In QEMU's order: injections, then state changes.
+    rules: tuple[Rule, ...] = ()
+    #: The node's request alignment in bytes, a power of two; may be below the child's.
+    align: int | None = None
+    #: The largest read or write in bytes, a multiple of both alignments.
+    max_transfer: int | None = None
+    #: The best alignment for zero writes in bytes, a multiple of both alignments.
+    opt_write_zero: int | None = None
+    #: The largest zero write in bytes, a multiple of the best alignment.
+    max_write_zero: int | None = None
+    #: The best alignment for discards in bytes, a multiple of both alignments.
+    opt_discard: int | None = None
+    #: The largest discard in bytes, a multiple of the best alignment.
+    max_discard: int | None = None
+    #: Permissions that the node takes on its child besides those it needs.
+    take_perms: int = 0
+    #: Permissions on its child that it does not share with others.
+    unshare_perms: int = 0
+
+
+def take_config_name(reader: OptionReader) -> str | None:
+    """Take the name of the config file, after a first look at all options of the node itself.
+
+    QEMU refuses an ill-formed size before it looks for the file.
+
+    Raises:
+        OptionError: EINVAL; an option has a value of the wrong kind.
+    """
+    reader.check(_OPTIONS)
+    return reader.take_str("config", None)
+
+
+def parse_config(
+    reader: OptionReader, ini: bytes | None, ini_name: str, compat: Compat
+) -> BlkdebugConfig:
+    """Take rules, limits and permissions; not the child.
+
+    Args:
+        reader: The node's options, after take_config_name().
+        ini: The config file; None: there is none.
+        ini_name: Its name, for complaints.
+        compat: Which QEMU to follow.
+
+    Raises:
+        OptionError: EINVAL; the first thing that QEMU would complain about.
+    """
+    rules = _take_rules(reader, ini, ini_name, compat)
+    take_perms = unshare_perms = 0
+    if not compat.blkdebug_of_2018:
+        take_perms = _take_perms(reader, "take-child-perms")
+        unshare_perms = _take_perms(reader, "unshare-child-perms")
+    return BlkdebugConfig(
+        rules=rules,
+        align=reader.take_size("align", 0) or None,
+        max_transfer=reader.take_size("max-transfer", 0) or None,
+        opt_write_zero=reader.take_size("opt-write-zero", 0) or None,
+        max_write_zero=reader.take_size("max-write-zero", 0) or None,
+        opt_discard=reader.take_size("opt-discard", 0) or None,
+        max_discard=reader.take_size("max-discard", 0) or None,
+        take_perms=take_perms,
+        unshare_perms=unshare_perms,
+    )
+
+
+def check_limits(config: BlkdebugConfig, child_alignment: int) -> None:
+    """Refuse limits that no request could keep.
+
+    Args:
+        config: What the node was told.
+        child_alignment: The child's request alignment in bytes.
+
+    Raises:
+        OptionError: EINVAL; the first limit, in the order of QEMU, that cannot be met.
+    """
+    align = config.align
+    if align is not None and (align >= INT_MAX or not is_power_of_two(align)):
+        raise OptionError(f"Cannot meet constraints with align {align}")
+    unit = max(align or 0, child_alignment)
+    zero_unit = max(config.opt_write_zero or 0, unit)
+    discard_unit = max(config.opt_discard or 0, unit)
+    _check_limit("max-transfer", config.max_transfer, unit)
+    _check_limit("opt-write-zero", config.opt_write_zero, unit)
+    _check_limit("max-write-zero", config.max_write_zero, zero_unit)
+    _check_limit("opt-discard", config.opt_discard, unit)
+    _check_limit("max-discard", config.max_discard, discard_unit)
+
+
+def apply_limits(config: BlkdebugConfig, limits: Limits) -> Limits:
+    """Put what the node was told in the place of what it got from its child.
+
+    QEMU: block/blkdebug.c, blkdebug_refresh_limits().
+    """
+    return replace(
+        limits,
+        request_alignment=config.align or limits.request_alignment,
+        max_transfer=config.max_transfer or limits.max_transfer,
+        pwrite_zeroes_alignment=config.opt_write_zero or limits.pwrite_zeroes_alignment,
+        max_pwrite_zeroes=config.max_write_zero or limits.max_pwrite_zeroes,
+        pdiscard_alignment=config.opt_discard or limits.pdiscard_alignment,
+        max_pdiscard=config.max_discard or limits.max_pdiscard,
+    )
+
+
+def _check_limit(name: str, value: int | None, unit: int) -> None:
+    if value is not None and (value >= INT_MAX or not is_aligned(value, unit)):
+        raise OptionError(f"Cannot meet constraints with {name} {value}")
+
+
+def _take_perms(reader: OptionReader, name: str) -> int:
+    perms = 0
+    for word in reader.take_string_list(name, NAMES):
+        perms |= NAMES[word]
+    return perms
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """The options of one rule and where they stand."""
+
+    group: str
+    reader: OptionReader
+    #: `FILE:LINE: ` or nothing.
+    place: str = ""
+
+
+def _take_rules(
+    reader: OptionReader, ini: bytes | None, ini_name: str, compat: Compat
+) -> tuple[Rule, ...]:
+    """Read all rules; those of one kind in the order given, the file's first."""
+    groups = _rule_options(compat)
+    sections: list[Section] = []
+    if ini is not None:
+        with _placed("", compat):
+            sections = parse_ini(ini, ini_name, groups)
+    sources = [
+        _Source(section.group, OptionReader(section.options, driver=_DRIVER), section.place)
+        for section in sections
+    ]
+    for group, kinds in groups.items():
+        ids = {section.id for section in sections if section.group == group and section.id}
+        inline = reader.take_rules(group, kinds, taken_ids=ids)
+        sources.extend(_Source(group, rule) for rule in inline)
+    return tuple(
+        _parse_rule(source, compat)
+        for group in groups
+        for source in sources
+        if source.group == group
+    )
+
+
+def _rule_options(compat: Compat) -> Mapping[str, Mapping[str, Kind]]:
+    if not compat.blkdebug_of_2018:
+        return _RULE_OPTIONS
+    return {
+        group: {key: kind for key, kind in kinds.items() if key != "iotype"}
+        for group, kinds in _RULE_OPTIONS.items()
+    }
+
+
+def _parse_rule(source: _Source, compat: Compat) -> Rule:
+    with _placed(source.place, compat):
+        event = _take_event(source.reader, compat)
+        if source.group == _INJECT:
+            return _parse_injection(source.reader, event, compat)
+        return SetState(
+            event,
+            new_state=_as_int32(source.reader.take_number("new_state", 0)),
+            state=_as_int32(source.reader.take_number("state", ANY_STATE)),
+        )
+
+
+def _take_event(reader: OptionReader, compat: Compat) -> Event:
+    hidden = _EVENTS_SINCE_2018 if compat.blkdebug_of_2018 else ()
+    event = reader.take_enum("event", (event for event in Event if event not in hidden), None)
+    if event is None:
+        raise OptionError("Missing event name for rule")
+    return event
+
+
+def _parse_injection(reader: OptionReader, event: Event, compat: Compat) -> InjectError:
+    iotype = reader.take_enum("iotype", RULE_IO_TYPES, None)
+    errno = reader.take_number("errno", EIO)
+    if not compat.any_errno:
+        check_errno(_as_signed(errno, 64))
+    sector = reader.take_number("sector", _ANY_SECTOR)
+    return InjectError(
+        event,
+        errno=_as_int32(errno),
+        state=_as_int32(reader.take_number("state", ANY_STATE)),
+        iotypes=DEFAULT_IO_TYPES if iotype is None else frozenset({iotype}),
+        # In QEMU 7.2, add_rule(), the byte offset of the sector has 64 bits and no more.
+        sector=None if sector == _ANY_SECTOR else sector % _SECTOR_WRAP,
+        once=reader.take_bool("once", False),
+        immediately=reader.take_bool("immediately", False),
+    )
+
+
+def _as_int32(number: int) -> int:
+    """Keep what fits an int in QEMU: 2^32 is 0, which may be no state or any."""
+    return _as_signed(number % (1 << 32), 32)
+
+
+def _as_signed(number: int, bits: int) -> int:
+    return number - (1 << bits) if number >= 1 << (bits - 1) else number
+
+
+@contextmanager
+def _placed(place: str, compat: Compat) -> Iterator[None]:
+    """Say in which file and line a complaint arose, unless QEMU is to be followed."""
+    try:
+        yield
+    except ConfigError as error:
+        raise error if compat.config_errors_hide_place else error.placed() from None
+    except OptionError as error:
+        where = "" if compat.config_errors_hide_place else place
+        raise OptionError(where + error.strerror, errno=error.errno, hint=error.hint) from None

@@ -1,0 +1,294 @@
+"""The rule machine: events and requests go in, verdicts and tags come out.
+
+Each event has its rules. When it is announced they are visited, the newest first. An injection
+that applies in the current state joins the armed ones, after the first of an event has thrown
+out all that earlier events armed. A state change counts from the next event on. A breakpoint is
+used up, and the request is to be held under its tag. As configured rules are added in the order
+of the configuration, and visiting and arming each turn the order round, requests meet the armed
+rules in the order of the configuration, while of two state changes the first one stays.
+
+Armed rules meet all requests, until another event arms others or their turn is over.
+
+No asyncio in here. Waiting, delaying and raising are the driver's business.
+
+QEMU: block/blkdebug.c, blkdebug_co_debug_event() and rule_check().
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Set
+from dataclasses import dataclass
+from itertools import chain
+from typing import Final, TypeVar, assert_never
+
+from blkdebug_async.compat import SAFE, Compat
+from blkdebug_async.drivers.blkdebug.rules import (
+    ANY_STATE,
+    InjectError,
+    Phase,
+    Rule,
+    SetState,
+    Suspend,
+    check_errno,
+)
+from blkdebug_async.events import Event, IoType
+from blkdebug_async.trace import RequestView
+
+_Key = TypeVar("_Key")
+#: The state of a new machine.
+FIRST_STATE: Final = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a request is to end without reaching the node below."""
+
+    #: A positive errno; negative (only with compat.any_errno): succeed without doing anything.
+    errno: int
+    #: Do it now; otherwise the loop turns once before.
+    immediately: bool
+
+
+class RuleMachine:
+    """Rules, and what became of them.
+
+    Args:
+        rules: In the order of the configuration, all injections before all state changes.
+        compat: Which QEMU to follow where it is surprising.
+
+    Raises:
+        OptionError: EINVAL; a rule has an impossible errno.
+    """
+
+    def __init__(self, rules: Iterable[Rule] = (), compat: Compat = SAFE) -> None:
+        self._compat = compat
+        self._state = FIRST_STATE
+        self._next_state = FIRST_STATE
+        # Dictionaries used as ordered sets, oldest first; a key without rules is not there.
+        self._rules: dict[Event | Phase, dict[_Entry, None]] = {}
+        self._heard: set[Event] = set()
+        self._tagged: dict[str, dict[_Entry, None]] = {}
+        # The last one armed is asked first.
+        self._armed: dict[_Entry, InjectError] = {}
+        for rule in rules:
+            self.add_rule(rule)
+
+    @property
+    def state(self) -> int:
+        """The current state; 1 at first."""
+        return self._state
+
+    @property
+    def heard(self) -> Set[Event]:
+        """The events for which there is any rule: always the same set, which changes with them."""
+        return self._heard
+
+    @property
+    def has_armed(self) -> bool:
+        """Whether verdict() could be anything but None."""
+        return bool(self._armed)
+
+    def watches_phase(self, phase: Phase) -> bool:
+        """Tell whether any breakpoint is for a phase."""
+        return phase in self._rules
+
+    # --- rules come and go ---------------------------------------------------------------------
+
+    def add_rule(self, rule: Rule) -> None:
+        """Add a rule. It is visited before all that are there; an equal one stays another one.
+
+        Raises:
+            OptionError: EINVAL; its errno is impossible, and compat.any_errno is off.
+        """
+        if isinstance(rule, InjectError) and not self._compat.any_errno:
+            check_errno(rule.errno)
+        entry = _Entry(rule)
+        place = _place(rule)
+        self._rules.setdefault(place, {})[entry] = None
+        if isinstance(place, Event):
+            self._heard.add(place)
+        if isinstance(rule, Suspend):
+            self._tagged.setdefault(rule.tag, {})[entry] = None
+
+    def add_breakpoint(self, breakpoint_: Suspend) -> None:
+        """Add a breakpoint: the same as add_rule()."""
+        self.add_rule(breakpoint_)
+
+    def remove_rule(self, rule: Rule) -> bool:
+        """Remove the newest rule that equals this one; armed, it is disarmed.
+
+        Returns:
+            Whether there was one.
+        """
+        for entry in reversed(self._rules.get(_place(rule), {})):
+            if entry.rule == rule:
+                self._discard(entry)
+                return True
+        return False
+
+    def remove_breakpoint(self, tag: str) -> int:
+        """Remove all breakpoints with a tag. Requests already held are not the machine's.
+
+        Returns:
+            How many there were.
+        """
+        entries = tuple(self._tagged.get(tag, ()))
+        for entry in entries:
+            self._discard(entry)
+        return len(entries)
+
+    def unused(self) -> list[Rule]:
+        """List the rules that have done nothing so far, those of an event in the order given.
+
+        An injection has done something once a request met it, a state change when it applied,
+        a breakpoint when it held a request. Rules that were removed are not listed.
+        """
+        entries = chain.from_iterable(self._rules.values())
+        return [entry.rule for entry in entries if not entry.matches]
+
+    # --- events and requests -------------------------------------------------------------------
+
+    def on_event(
+        self, event: Event, request: RequestView | None = None
+    ) -> Iterable[tuple[str, ...]]:
+        """Apply the rules of an event.
+
+        Args:
+            event: What is announced.
+            request: On whose behalf; None: nobody's.
+
+        Returns:
+            Groups of tags, none as a rule: the request is to be held under all tags of a group
+            at once, before the next group is asked for. There is one group at most, and all is
+            done on return. With compat.rule_state_of_2018 each tag is a group, and the rules
+            behind its breakpoint wait with the request.
+        """
+        entries = self._rules.get(event)
+        if entries is None:
+            return ()
+        tags = self._visit(tuple(reversed(entries)), request)
+        if not self._compat.rule_state_of_2018:
+            held = tuple(tags)
+            return (held,) if held else ()
+        first = next(tags, None)
+        return () if first is None else ((tag,) for tag in chain((first,), tags))
+
+    def on_phase(self, phase: Phase, request: RequestView) -> tuple[str, ...]:
+        """Apply the breakpoints of a phase.
+
+        Returns:
+            The tags under which the request is to be held, all at once.
+        """
+        entries = self._rules.get(phase)
+        return () if entries is None else tuple(self._visit(tuple(reversed(entries)), request))
+
+    def verdict(self, iotype: IoType, offset: int, length: int) -> Verdict | None:
+        """Ask whether a piece of a request, as the driver gets it, is to fail.
+
+        Args:
+            iotype: What it does.
+            offset: First byte; 0 if there is none.
+            length: Bytes; 0 if there are none, as for a flush.
+
+        Returns:
+            How it is to end; None: it is to reach the node below.
+        """
+        for entry, rule in reversed(self._armed.items()):
+            if rule.matches(iotype, offset, length):
+                return self._inject(entry, rule)
+        return None
+
+    def _inject(self, entry: _Entry, rule: InjectError) -> Verdict | None:
+        entry.matches += 1
+        # In QEMU 7.2, rule_check(), a rule with errno 0 shields the request from later rules,
+        # and is not used up by that even if it is for once.
+        if rule.errno == 0:
+            return None
+        if rule.once:
+            self._discard(entry)
+        return Verdict(rule.errno, rule.immediately)
+
+    def _visit(self, entries: tuple[_Entry, ...], request: RequestView | None) -> Iterator[str]:
+        """Apply rules, giving the tag of each breakpoint that holds the request.
+
+        Run to its end without a pause, this is the event of QEMU 7.2, of which no other sees a
+        half. Of 2018 it is with pauses: what other events then do to the state is seen here, and
+        what they removed is gone (QEMU went on to read freed memory).
+        """
+        self._next_state = self._state
+        arms = False
+        for entry in entries:
+            rule = entry.rule
+            if entry.gone or rule.state not in (ANY_STATE, self._state):
+                continue
+            match rule:
+                case InjectError():
+                    if not arms:
+                        self._armed.clear()
+                        arms = True
+                    self._armed[entry] = rule
+                case SetState():
+                    entry.matches += 1
+                    self._next_state = rule.new_state
+                case Suspend():
+                    if self._holds(entry, rule, request):
+                        yield rule.tag
+                case _:
+                    assert_never(rule)
+        self._state = self._next_state
+
+    def _holds(self, entry: _Entry, rule: Suspend, request: RequestView | None) -> bool:
+        """Count a visit of a breakpoint, and tell whether it holds the request."""
+        nth = None
+        if rule.predicate is not None:
+            if not rule.predicate.matches(request):
+                return False
+            nth = rule.predicate.nth
+        entry.seen += 1
+        if nth is not None and entry.seen < nth:
+            return False
+        entry.matches += 1
+        if nth is not None or entry.matches == rule.count:
+            self._discard(entry)
+        return True
+
+    def _discard(self, entry: _Entry) -> None:
+        """Forget a rule everywhere."""
+        entry.gone = True
+        rule = entry.rule
+        place = _place(rule)
+        _drop(self._rules, place, entry)
+        if isinstance(place, Event) and place not in self._rules:
+            self._heard.remove(place)
+        self._armed.pop(entry, None)
+        if isinstance(rule, Suspend):
+            _drop(self._tagged, rule.tag, entry)
+
+
+def _place(rule: Rule) -> Event | Phase:
+    """Give the event or phase that a rule waits for."""
+    if isinstance(rule, Suspend):
+        place = rule.event or rule.phase
+        assert place is not None
+        return place
+    return rule.event
+
+
+def _drop(table: dict[_Key, dict[_Entry, None]], key: _Key, entry: _Entry) -> None:
+    """Take an entry out of an ordered set, and the set out of its table when it is empty."""
+    entries = table[key]
+    del entries[entry]
+    if not entries:
+        del table[key]
+
+
+@dataclass(slots=True, eq=False)
+class _Entry:
+    """A rule in a machine."""
+
+    rule: Rule
+    #: How often it did what it is for.
+    matches: int = 0
+    #: How many requests a breakpoint has counted towards its nth.
+    seen: int = 0
+    gone: bool = False
