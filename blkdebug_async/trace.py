@@ -69,6 +69,14 @@ class Observer(Protocol):
         """A debug event is delivered to a node."""
         ...
 
+    def request_suspended(self, node: str, tag: str, request: RequestView | None) -> None:
+        """A breakpoint of a node holds a request; None: an event that no request announced."""
+        ...
+
+    def request_resumed(self, node: str, tag: str, request: RequestView | None) -> None:
+        """A held request is about to go on."""
+        ...
+
     def driver_called(self, request: RequestView, op: IoType, offset: int, length: int) -> None:
         """A node's driver is about to be called for one piece of a request: its footprint."""
         ...
