@@ -31,11 +31,12 @@ class Comparison:
         ours = self._ours.play(session, self._folder / f"ours{number}")
         return difference(settled(real), ours)
 
-    def check(self, session: Session) -> None:
+    def check(self, session: Session, name: str = "") -> None:
         """Fail with the difference and a command line that shows it."""
         if self.difference(session):
             shorter = self._shortened(session)
-            pytest.fail(explained(shorter, self.difference(shorter)), pytrace=False)
+            text = explained(shorter, self.difference(shorter))
+            pytest.fail(f"{name}\n{text}", pytrace=False)
 
     def _shortened(self, session: Session) -> Session:
         # Leaving out a resume would make the real program wait for ever.

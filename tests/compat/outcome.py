@@ -14,6 +14,8 @@ _SIZE = rf"{_NUMBER} (?:bytes|[KMGTPE]iB)"
 _TIME = r"(?:\d\d\.\d\d sec|\d+:\d\d:\d\d\.\d\d)"
 # Rates and times may differ and nothing else: what does not look just like them stays.
 _REPORT = re.compile(rf"^({_SIZE}, \d+ ops; ){_TIME} \({_SIZE}/sec and {_NUMBER} ops/sec\)$", re.M)
+# QEMU ends the names of nodes that it names itself with a random number.
+_NODE_NAME = re.compile(r"#block\d+")
 _CONDENSED = re.compile(rf"(\d+,\d+),\d+:\d\d:\d\d\.\d\d,{_NUMBER},{_NUMBER}$", re.M)
 
 
@@ -38,8 +40,9 @@ class Outcome:
 
 
 def without_rates(text: str) -> str:
-    """Replace the rates and times of reports."""
-    return _CONDENSED.sub(r"\1,TIME", _REPORT.sub(r"\1TIME", text))
+    """Replace the rates and times of reports, and names made by chance."""
+    text = _CONDENSED.sub(r"\1,TIME", _REPORT.sub(r"\1TIME", text))
+    return _NODE_NAME.sub("#blockNNN", text)
 
 
 def read_content(path: Path) -> Content:
