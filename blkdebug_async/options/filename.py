@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.qjson import format_json, parse_json
-from blkdebug_async.options.tree import Nested, Options, Scalar, flatten
+from blkdebug_async.options.tree import Nested, Options, Scalar, flatten, qemu_order
 
 #: Turns a file name into options of the driver that it was written for.
 FilenameParser: TypeAlias = Callable[[str], Options]
@@ -173,15 +173,17 @@ def gather(
     told: dict[str, Nested] = {
         key: options[key] for key in ("driver", "filename") if key in options
     }
-    special = {key: options[key] for key in options if _is_strong(key, strong)}
-    told.update(special)
+    special = [key for name in strong for key in _keys_of(name, options)]
+    told.update((key, options[key]) for key in special)
     told.setdefault("driver", driver)
     told.update((name, child.options) for name, child in children.items())
     return Gathered(told, bool(special))
 
 
-def _is_strong(key: str, strong: Iterable[str]) -> bool:
-    return any(key.startswith(name) if name.endswith(".") else key == name for name in strong)
+def _keys_of(name: str, options: Mapping[str, Scalar]) -> list[str]:
+    if name.endswith("."):
+        return [key for key in qemu_order(options) if key.startswith(name)]
+    return [name] if name in options else []
 
 
 def blkdebug_name(config: str | None, image: str | None, gathered: Gathered) -> str | None:

@@ -200,7 +200,16 @@ def merge(explicit: Options, weaker: Mapping[str, Scalar]) -> Options:
 
     QEMU: qobject/block-qdict.c, qdict_join(). It serves json: names, whose options are weaker.
     """
-    return {**explicit, **{key: weaker[key] for key in weaker if key not in explicit}}
+    added = {key: weaker[key] for key in qemu_order(weaker) if key not in explicit}
+    return {**explicit, **added}
+
+
+def clone(options: Options) -> Options:
+    """Copy a tree as QEMU does, which turns the order of keys with the same hash around.
+
+    QEMU: qobject/qdict.c, qdict_clone_shallow().
+    """
+    return {key: options[key] for key in qemu_order(options)}
 
 
 def parse_comma(text: str, *, warn: Warn = ignore_warning, allow_id: bool = True) -> Options:
@@ -226,7 +235,7 @@ def parse_comma(text: str, *, warn: Warn = ignore_warning, allow_id: bool = True
     if ids:
         options["id"] = check_id(ids[0]) if allow_id else _refuse_id()
     for name, value, word in words:
-        if word is not None and name not in ("help", "?"):
+        if word is not None and word not in ("help", "?"):
             warn(_short_form_warning(name, value, word))
         if name != "id":
             options[name] = value
