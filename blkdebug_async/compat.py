@@ -18,9 +18,9 @@ class Compat:
 
     #: A failed read of a read-modify-write is ignored and its bytes become zero (4.2 to 10.1).
     ignore_rmw_read_errors: bool = False
-    #: Emulated FUA flushes before the write counts as written, so the first never reaches the disk.
+    #: Emulated FUA flushes before the write counts: the first one never reaches the disk.
     fua_flushes_too_early: bool = False
-    #: Close and drain wait for ever on a suspended request; safe: SuspendedError names them (EBUSY).
+    #: Close and drain wait for ever on a suspended request; safe: EBUSY, and all are named.
     drain_waits_for_suspended: bool = False
     #: Removing a breakpoint that only had suspended requests resumes them but answers ENOENT.
     remove_of_suspended_is_enoent: bool = False

@@ -21,11 +21,13 @@ from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Permissions, Role
 from blkdebug_async.block.tracked import Request
+from blkdebug_async.compat import Compat
 from blkdebug_async.errors import BlockError
 from blkdebug_async.events import Event
-from blkdebug_async.options.filename import FilenameParser
+from blkdebug_async.options.filename import FilenameParser, Gathered
 from blkdebug_async.options.reader import ChildOptions, OptionReader
 from blkdebug_async.options.tree import Options
+from blkdebug_async.trace import RequestView
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,16 @@ class Target(Protocol):
     @property
     def node_name(self) -> str:
         """Name of the node below."""
+        ...
+
+    @property
+    def plain_filename(self) -> str | None:
+        """File name that opens the node below again; None: only json: can say it."""
+        ...
+
+    @property
+    def is_protocol(self) -> bool:
+        """Whether the node below is opened by a file name or an address."""
         ...
 
     @property
@@ -143,6 +155,11 @@ class Opener(Protocol):
         """How the driver's own node is opened."""
         ...
 
+    @property
+    def compat(self) -> Compat:
+        """Which QEMU to follow where it is surprising."""
+        ...
+
     async def open_child(self, name: str, source: NodeSource, role: Role) -> Target:
         """Open or look up a node and make it a child.
 
@@ -187,11 +204,13 @@ class Driver(ABC):
     #: Request flags taken natively by pwrite_zeroes(); set in open().
     zero_flags: int = 0
     #: The events for which fire() wants to be called. May change at any time.
-    heard: Collection[Event] = frozenset()
+    heard: Collection[str] = frozenset()
     #: Whether before_completion() wants to be called. May change at any time.
     holds_completion: bool = False
-    #: Called when a request is suspended; set by the node.
-    on_suspend: Callable[[], None] | None = None
+    #: Call with a breakpoint's tag when a request is suspended; set by the node.
+    on_suspend: Callable[[str, RequestView | None], None] | None = None
+    #: Call likewise when it is resumed, before it goes on.
+    on_resume: Callable[[str, RequestView | None], None] | None = None
     #: The primary child, if there is one.
     file: Target | None = None
     #: The child that shows through where this node has nothing, if there is one.
@@ -249,16 +268,20 @@ class Driver(ABC):
             OSError: Somebody else holds a lock (EAGAIN); the change is undone.
         """
 
-    def plain_filename(self, full_options: Mapping[str, object]) -> str | None:
-        """Give a file name that opens this node again.
+    def plain_filename(self, told: Gathered) -> str | None:
+        """Give a file name, not a json: one, that opens this node again.
 
         Args:
-            full_options: What the json: file name would hold.
+            told: What the json: file name would hold.
 
         Returns:
-            The name; None: only json: can say it.
+            The name; None: only json: can say it. By default a format over a protocol has the
+            name of its child, unless it was told anything of its own.
         """
-        return None
+        file = self.file
+        if file is None or self.is_filter or told.is_special or not file.is_protocol:
+            return None
+        return file.plain_filename
 
     def cluster_size(self) -> int:
         """Tell the allocation unit in bytes; 0: there is none."""
@@ -268,7 +291,7 @@ class Driver(ABC):
         """Give format specific lines for people, or ""."""
         return ""
 
-    def suspended(self) -> Sequence[tuple[str, Request | None]]:
+    def suspended(self) -> Sequence[tuple[str, RequestView | None]]:
         """List requests held at breakpoints with their tags, oldest first."""
         return ()
 

@@ -25,6 +25,8 @@ from blkdebug_async.block.status import query_status
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError, SuspendedError
 from blkdebug_async.events import Event
+from blkdebug_async.options.filename import Gathered, gather, json_name
+from blkdebug_async.trace import RequestView
 from blkdebug_async.units import is_aligned
 
 
@@ -88,9 +90,12 @@ class Child:
         return self.node.driver.zero_flags
 
     @property
-    def filename(self) -> str:
-        """Name that opens the node below again, json: if need be."""
-        return self.node.filename
+    def plain_filename(self) -> str | None:
+        return self.node.plain_filename
+
+    @property
+    def is_protocol(self) -> bool:
+        return self.node.driver.is_protocol
 
     def preadv(
         self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
@@ -139,27 +144,28 @@ class Child:
 class Node(NodeState):
     """One opened driver in the tree."""
 
-    __slots__ = ("_quiesced", "children", "filename", "flusher", "full_options", "parents", "path")
+    __slots__ = ("_quiesced", "children", "flusher", "parents", "path", "plain_filename", "told")
 
     #: Edges to the nodes below, in the order in which the driver opened them.
     children: list[Child]
     #: Edges from above.
     parents: list[Child]
-    #: Name that opens this node again, json: if need be.
-    filename: str
-    #: What the json: file name holds, nested.
-    full_options: dict[str, object]
+    #: What opens this node again.
+    told: Gathered
+    #: A file name that does so; None: only json: can say it.
+    plain_filename: str | None
 
     def __init__(self, name: str, driver: Driver, context: Context, flags: OpenFlags) -> None:
         super().__init__(name, driver, context, flags)
         self.children = []
         self.parents = []
-        self.filename = ""
-        self.full_options = {}
+        self.told = Gathered({}, False)
+        self.plain_filename = None
         self.flusher = Flusher(self)
         self.path = RequestPath(self, self.flusher)
         self._quiesced = 0
-        driver.on_suspend = context.nudge
+        driver.on_suspend = self._suspended
+        driver.on_resume = self._resumed
 
     def describe(self) -> str:
         return f"node '{self.name}'"
@@ -218,6 +224,23 @@ class Node(NodeState):
         merged = merge_limits(child.node.limits for child in self.children)
         self.set_limits(self.driver.refresh_limits(merged))
 
+    @property
+    def filename(self) -> str:
+        """Name that opens this node again, json: if need be."""
+        return self.plain_filename or json_name(self.told)
+
+    def refresh_filename(self) -> None:
+        """Work out the names of this node and all below it again.
+
+        QEMU: block.c, bdrv_refresh_filename().
+        """
+        for child in self.children:
+            child.node.refresh_filename()
+        driver = self.driver
+        below = {child.name: child.node.told for child in self.children}
+        self.told = gather(driver.name, driver.options, driver.strong_options, below)
+        self.plain_filename = driver.plain_filename(self.told)
+
     # --- drained sections ---
 
     def quiesce_begin(self) -> None:
@@ -265,17 +288,23 @@ class Node(NodeState):
         finally:
             self.context.drains.remove(event)
 
-    def suspended(self) -> list[tuple[str, Request | None]]:
+    def _suspended(self, tag: str, request: RequestView | None) -> None:
+        if self.context.observer is not None:
+            self.context.observer.request_suspended(self.name, tag, request)
+        self.context.nudge()
+
+    def _resumed(self, tag: str, request: RequestView | None) -> None:
+        if self.context.observer is not None:
+            self.context.observer.request_resumed(self.name, tag, request)
+
+    def suspended(self) -> list[tuple[str, RequestView | None]]:
         """List the requests held at breakpoints on this node and below, with their tags."""
         return [entry for node in self.walk() for entry in node.driver.suspended()]
 
     def _refuse_suspended(self) -> None:
         held = self.suspended()
         if held:
-            names = "; ".join(
-                f"'{tag}' holds {'an event' if request is None else request.describe()}"
-                for tag, request in held
-            )
+            names = "; ".join(f"'{tag}' holds {_describe(request)}" for tag, request in held)
             raise SuspendedError(EBUSY, f"Requests are still suspended at breakpoints: {names}")
 
     # --- closing ---
@@ -356,6 +385,15 @@ def _check_sharing(node: Node) -> None:
                     f"'{perms.describe(missing)}' are both required by {_user(taker)} and "
                     f"unshared by {_user(other)}.",
                 )
+
+
+def _describe(request: RequestView | None) -> str:
+    if request is None:
+        return "an event"
+    return (
+        f"request {request.id} ({request.op} of {request.length} bytes at offset "
+        f"{request.offset} on node '{request.node}', task {request.task_name})"
+    )
 
 
 def _user(edge: Child) -> str:

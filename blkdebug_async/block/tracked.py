@@ -10,10 +10,8 @@ QEMU: block/io.c, bdrv_wait_serialising_requests().
 from __future__ import annotations
 
 import asyncio
-from errno import EBUSY
 
 from blkdebug_async.block.context import Context
-from blkdebug_async.errors import BlockError
 from blkdebug_async.events import IoType
 from blkdebug_async.units import align_down, align_up
 
@@ -202,10 +200,6 @@ class Tracker:
             request.waiting_for = None
             if event in blocker.waiters:
                 blocker.waiters.remove(event)
-
-    def busy(self, request: Request) -> BlockError:
-        """Make the error for a request that may not wait and would have to (EBUSY)."""
-        return BlockError(EBUSY, f"{request.describe()} meets another one and may not wait")
 
 
 def _descends(request: Request, ancestor: Request) -> bool:

@@ -6,7 +6,6 @@ QEMU: block/null.c. There the two differ in how they call back; a coroutine show
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
 from functools import partial
 from typing import ClassVar, Final, Self
 
@@ -15,7 +14,7 @@ from blkdebug_async.block.flags import FUA, OFFSET_VALID, ZERO
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import OptionError
-from blkdebug_async.options.filename import parse_null_name
+from blkdebug_async.options.filename import Gathered, parse_null_name
 from blkdebug_async.options.reader import Kind, OptionReader
 from blkdebug_async.units import GIB, INT64_MAX
 
@@ -69,9 +68,9 @@ class NullDriver(Driver):
     def length(self) -> int:
         return self._size
 
-    def plain_filename(self, full_options: Mapping[str, object]) -> str | None:
+    def plain_filename(self, told: Gathered) -> str | None:
         # The latency does not change what is read.
-        if full_options.keys() - {"driver", "filename", "latency-ns"}:
+        if told.options.keys() - {"driver", "filename", "latency-ns"}:
             return None
         return f"{self.name}://"
 
