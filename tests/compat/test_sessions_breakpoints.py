@@ -40,8 +40,7 @@ MEANWHILE = {
     "remove-unknown-tag": ("remove_break B",),
     "wait-again": ("wait_break A", "wait_break A"),
     "grow": ("truncate 128k",),
-    "unaligned-aio-write-of-the-same": ("aio_write -P 9 1k 1k",),
-    "aligned-aio-write-of-the-same": ("aio_write -P 9 0 4k",),
+    "unaligned-write-of-the-same": ("write -P 9 1k 1k",),
 }
 #: What makes an event happen with align=4k and writeback.
 CAUSES = {
@@ -120,8 +119,8 @@ SESSIONS: dict[str, Session] = {
         "aio_flush", "aio_write 0 512", "wait_break A", "resume A", "aio_flush",
     ),
     "one-tag-on-two-requests": on_blkdebug(
-        "", "break read_aio A", "aio_read 0 512", "wait_break A", "break read_aio A",
-        "aio_read 1k 512", "wait_break A", "resume A", "sleep 20", "resume A", "aio_flush",
+        "", "break read_aio A", "aio_read -q 0 512", "wait_break A", "break read_aio A",
+        "aio_read -q 1k 512", "wait_break A", "resume A", "resume A", "aio_flush", "resume A",
     ),
     "one-tag-on-two-requests-removed": on_blkdebug(
         "", "break write_aio A", "aio_write -q 0 512", "wait_break A", "break write_aio A",
@@ -148,8 +147,9 @@ SESSIONS: dict[str, Session] = {
     ),
     "set-while-suspended-holds-the-next": on_blkdebug(
         "", "break write_aio A", "aio_write -P 5 0 512", "wait_break A", "break write_aio B",
-        "aio_write -P 6 0 512", "wait_break B", "resume B", "break pwritev_done C",
-        "remove_break C", "sleep 20", "resume A", "aio_flush", "read -v 0 16",
+        "aio_write -P 6 0 512", "wait_break B", "break pwritev_done C",
+        "resume B", "wait_break C", "resume C", "read -v 0 16", "resume A", "aio_flush",
+        "read -v 0 16",
     ),
     "held-at-two-events-in-turn": on_blkdebug(
         "", "break write_aio A", "break pwritev B", "break pwritev_done C", "aio_write -P 5 0 512",
