@@ -180,7 +180,15 @@ class RuleMachine:
             The tags under which the request is to be held, all at once.
         """
         entries = self._rules.get(phase)
-        return () if entries is None else tuple(self._visit(tuple(reversed(entries)), request))
+        if entries is None:
+            return ()
+        return tuple(
+            rule.tag
+            for entry in tuple(reversed(entries))
+            if isinstance(rule := entry.rule, Suspend)
+            and self._applies(entry)
+            and self._holds(entry, rule, request)
+        )
 
     def verdict(self, iotype: IoType, offset: int, length: int) -> Verdict | None:
         """Ask whether a piece of a request, as the driver gets it, is to fail.
@@ -219,7 +227,7 @@ class RuleMachine:
         arms = False
         for entry in entries:
             rule = entry.rule
-            if entry.gone or rule.state not in (ANY_STATE, self._state):
+            if not self._applies(entry):
                 continue
             match rule:
                 case InjectError():
@@ -236,6 +244,9 @@ class RuleMachine:
                 case _:
                     assert_never(rule)
         self._state = self._next_state
+
+    def _applies(self, entry: _Entry) -> bool:
+        return not entry.gone and entry.rule.state in (ANY_STATE, self._state)
 
     def _holds(self, entry: _Entry, rule: Suspend, request: RequestView | None) -> bool:
         """Count a visit of a breakpoint, and tell whether it holds the request."""
