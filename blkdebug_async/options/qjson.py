@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Final
+from typing import Final, assert_never
 
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.tree import Empty, Nested, Scalar, qemu_order
@@ -147,13 +147,13 @@ def _token(kind: _Kind, data: str) -> _Token:
 
 
 def _messages(tokens: Iterator[_Token]) -> Iterator[list[_Token]]:
-    # Cuts where no bracket is open, or one too many closed; a stray token ends a message at once.
+    # Cuts where no bracket is open, or one too many closed. A stray token is a message of its own,
+    # and the last, because no reader gets past it.
     message: list[_Token] = []
     braces = brackets = 0
     for token in tokens:
         if token.kind is _Kind.STRAY:
             yield [token]
-            return
         message.append(token)
         if token.kind is _Kind.STRUCTURE:
             braces += (token.text == "{") - (token.text == "}")
@@ -339,6 +339,8 @@ def _format_scalar(value: Scalar) -> str:
             return f"{value:.17g}"
         case str():
             return _quote(value)
+        case _:
+            assert_never(value)
 
 
 _SHORT: Final = {'"': '\\"', "\\": "\\\\", **{_ESCAPES[c]: f"\\{c}" for c in "bfnrt"}}

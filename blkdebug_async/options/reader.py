@@ -11,7 +11,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final, TypeVar
+from typing import Final, TypeVar, assert_never
 
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.tree import (
@@ -205,6 +205,8 @@ def check_value(name: str, text: str, kind: Kind) -> None:
             parse_bool(name, text)
         case Kind.STR:
             pass
+        case _:
+            assert_never(kind)
 
 
 @dataclass(frozen=True, slots=True)
