@@ -160,6 +160,10 @@ class Opener(Protocol):
         """Which QEMU to follow where it is surprising."""
         ...
 
+    def become_read_only(self) -> None:
+        """Make the driver's own node read-only; only where flags.auto_read_only allows it."""
+        ...
+
     async def open_child(self, name: str, source: NodeSource, role: Role) -> Target:
         """Open or look up a node and make it a child.
 
@@ -294,6 +298,9 @@ class Driver(ABC):
     def suspended(self) -> Sequence[tuple[str, RequestView | None]]:
         """List requests held at breakpoints with their tags, oldest first."""
         return ()
+
+    def release_suspended(self) -> None:
+        """Let every request go on that is held at a breakpoint, and hold none again."""
 
     # --- requests ---
 

@@ -148,6 +148,11 @@ class BlkdebugDriver(FilterDriver):
     def suspended(self) -> Sequence[tuple[str, RequestView | None]]:
         return [(parked.tag, parked.request) for parked in self.breakpoints.parked()]
 
+    def release_suspended(self) -> None:
+        self.machine.remove_all_breakpoints()
+        self._watch_phases()
+        self.breakpoints.resume_everything()
+
     # --- requests ---
 
     async def preadv(

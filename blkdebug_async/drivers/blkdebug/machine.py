@@ -137,6 +137,11 @@ class RuleMachine:
             self._discard(entry)
         return len(entries)
 
+    def remove_all_breakpoints(self) -> None:
+        """Remove every breakpoint; other rules stay."""
+        for tag in tuple(self._tagged):
+            self.remove_breakpoint(tag)
+
     def unused(self) -> list[Rule]:
         """List the rules that have done nothing so far, those of an event in the order given.
 

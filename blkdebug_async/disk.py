@@ -1,0 +1,453 @@
+"""What a user holds: an open disk.
+
+QEMU: block/block-backend.c.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from errno import EBADF, EIO, ENOTSUP, ETIMEDOUT
+
+from blkdebug_async.block import permissions as perms
+from blkdebug_async.block.driver import BlockStatus, Truncation
+from blkdebug_async.block.flags import ALLOCATED, FUA
+from blkdebug_async.block.iovec import Buffer, Iovec
+from blkdebug_async.block.node import Child, Node, node_permissions
+from blkdebug_async.block.permissions import Permissions, Role
+from blkdebug_async.block.status import query_status
+from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
+from blkdebug_async.drivers.blkdebug.rules import Rule
+from blkdebug_async.errors import BlockError, OptionError, SuspendedError
+from blkdebug_async.options.tree import Options
+from blkdebug_async.trace import RequestView
+from blkdebug_async.tree import TreeOpener, change_flags, take_generic
+
+
+class Disk:
+    """An open disk. Offsets and lengths are bytes; nothing past the end can be reached.
+
+    Made by open_disk(). Every failure is an OSError, its errno as QEMU would give it.
+
+    Args:
+        opener: What opened the tree.
+        node: The top of the tree.
+        writethrough: Each write is made safe before it is answered.
+    """
+
+    def __init__(self, opener: TreeOpener, node: Node, *, writethrough: bool = False) -> None:
+        self._opener = opener
+        self.writethrough = writethrough
+        self._quiesced = 0
+        self._parked: deque[asyncio.Event] = deque()
+        self._edge: Child | None = None
+        edge = Child("root", node, self, Role.FILTERED | Role.PRIMARY)
+        node.parents.append(edge)
+        self._edge = edge
+        taken = perms.CONSISTENT_READ | (0 if node.flags.read_only else perms.WRITE)
+        try:
+            self._take(taken)
+        except OSError:
+            node.parents.remove(edge)
+            raise
+
+    # --- facts ---
+
+    @property
+    def root(self) -> Node:
+        """The top node.
+
+        Raises:
+            BlockError: EBADF; the disk is closed.
+        """
+        return self._open_edge().node
+
+    @property
+    def closed(self) -> bool:
+        """Whether close() has been called and has succeeded."""
+        return self._edge is None
+
+    @property
+    def length(self) -> int:
+        """Length in bytes, a multiple of 512."""
+        return self.root.length
+
+    @property
+    def read_only(self) -> bool:
+        """Whether writes are refused."""
+        return self.root.flags.read_only
+
+    @property
+    def filename(self) -> str:
+        """Name that opens the same tree again, json: if need be."""
+        self.root.refresh_filename()
+        return self.root.filename
+
+    def node(self, name: str | None = None) -> Node:
+        """Find a node of the tree by its name; None: the top node.
+
+        Raises:
+            OptionError: EINVAL; there is none of that name.
+        """
+        for node in self.root.walk():
+            if name is None or node.name == name:
+                return node
+        raise OptionError(f"Cannot find node-name='{name}'")
+
+    # --- requests ---
+
+    async def preadv(self, offset: int, buffers: Iterable[Buffer], flags: int = 0) -> None:
+        """Fill buffers, in order, from offset.
+
+        Raises:
+            OSError: EIO: reaches past the end. Else what a driver raised.
+        """
+        iov = Iovec.of(buffers)
+        edge = self._check(offset, iov.length, "read")
+        if self._quiesced:
+            await self._wait_unquiesced()
+        await edge.preadv(offset, iov.length, iov, flags, None)
+
+    async def pwritev(self, offset: int, buffers: Iterable[Buffer], flags: int = 0) -> None:
+        """Write buffers, in order, at offset.
+
+        Raises:
+            OSError: EIO: reaches past the end. EPERM: read-only. Else what a driver raised.
+        """
+        iov = Iovec.of(buffers)
+        edge = self._check(offset, iov.length, "write")
+        if self._quiesced:
+            await self._wait_unquiesced()
+        if not edge.permissions.taken & perms.WRITE:
+            self.acquire(perms.WRITE)
+        if self.writethrough:
+            flags |= FUA
+        await edge.pwritev(offset, iov.length, iov, flags, None)
+
+    async def pread(self, offset: int, length: int) -> bytes:
+        """Read length bytes from offset."""
+        buffer = bytearray(length)
+        await self.preadv(offset, (buffer,))
+        return bytes(buffer)
+
+    async def pwrite(self, offset: int, data: Buffer, flags: int = 0) -> None:
+        """Write data at offset."""
+        await self.pwritev(offset, (data,), flags)
+
+    async def pwrite_zeroes(self, offset: int, length: int, flags: int = 0) -> None:
+        """Make a range read as zeros.
+
+        Args:
+            offset: First byte.
+            length: Bytes.
+            flags: MAY_UNMAP, NO_FALLBACK or FUA of block.flags.
+
+        Raises:
+            OSError: As pwritev(). ENOTSUP: NO_FALLBACK is set, and it would have to be written.
+        """
+        edge = self._check(offset, length, "zero write")
+        if self._quiesced:
+            await self._wait_unquiesced()
+        self.acquire(perms.WRITE)
+        if self.writethrough:
+            flags |= FUA
+        await edge.pwrite_zeroes(offset, length, flags, None)
+
+    async def pdiscard(self, offset: int, length: int) -> None:
+        """Say that a range is not needed any more; what it reads as afterwards is undefined."""
+        edge = self._check(offset, length, "discard")
+        if self._quiesced:
+            await self._wait_unquiesced()
+        self.acquire(perms.WRITE)
+        await edge.pdiscard(offset, length, None)
+
+    async def flush(self) -> None:
+        """Make everything safe that was written before."""
+        edge = self._open_edge()
+        if self._quiesced:
+            await self._wait_unquiesced()
+        await edge.flush(None)
+
+    async def truncate(self, size: int, *, exact: bool = False, preallocation: str = "off") -> None:
+        """Change the length.
+
+        Args:
+            size: New length in bytes.
+            exact: Fail unless it can be met exactly; otherwise longer is fine.
+            preallocation: What to do with new space: off, metadata, falloc or full.
+
+        Raises:
+            OSError: EINVAL: size is negative. EACCES: read-only. ENOTSUP: cannot be resized.
+        """
+        edge = self._open_edge()
+        if self._quiesced:
+            await self._wait_unquiesced()
+        self.acquire(perms.WRITE | perms.RESIZE)
+        await edge.truncate(size, Truncation(exact=exact, preallocation=preallocation), None)
+
+    async def block_status(self, offset: int, length: int) -> BlockStatus:
+        """Tell what the bytes from offset on are made of, and how many of them are alike."""
+        self._check(offset, length, "block status")
+        return await query_status(self.root, offset, length, True, None)
+
+    async def is_allocated(self, offset: int, length: int) -> tuple[bool, int]:
+        """Tell whether the bytes from offset on are in the top node, and how many are alike."""
+        self._open_edge()
+        status = await query_status(self.root, offset, length, False, None)
+        return bool(status.flags & ALLOCATED), status.length
+
+    def _check(self, offset: int, length: int, what: str) -> Child:
+        edge = self._open_edge()
+        if offset < 0 or length < 0 or offset + length > edge.node.length:
+            raise BlockError(
+                EIO, f"{what} of {length} bytes at offset {offset} is outside of the disk"
+            )
+        return edge
+
+    def _open_edge(self) -> Child:
+        if self._edge is None:
+            raise BlockError(EBADF, "The disk is closed")
+        return self._edge
+
+    # --- permissions ---
+
+    def acquire(self, permissions: int) -> None:
+        """Take these permissions (block.permissions) too, from now on.
+
+        Raises:
+            OSError: EPERM; the disk is read-only, or somebody else does not share them.
+        """
+        taken = self._open_edge().permissions.taken
+        if permissions & ~taken:
+            self._take(taken | permissions)
+
+    def _take(self, taken: int) -> None:
+        edge = self._open_edge()
+        before, edge.permissions = edge.permissions, Permissions(taken, perms.ALL)
+        try:
+            node_permissions(edge.node)
+        except OSError:
+            edge.permissions = before
+            node_permissions(edge.node)
+            raise
+
+    # --- blkdebug ---
+
+    def blkdebug(self, node: str | None = None) -> BlkdebugDriver:
+        """Find the blkdebug driver whose rules and breakpoints are meant.
+
+        Args:
+            node: Name of its node; None: the first one along the primary children.
+
+        Raises:
+            BlockError: ENOTSUP; there is none. EINVAL; there is no such node.
+        """
+        chain = self.root.primary_chain() if node is None else (self.node(node),)
+        for step in chain:
+            if isinstance(step.driver, BlkdebugDriver):
+                return step.driver
+        raise BlockError(ENOTSUP, "There is no blkdebug node to set breakpoints on")
+
+    def add_rule(self, rule: Rule, *, node: str | None = None) -> None:
+        """Add an InjectError, SetState or Suspend to a running disk."""
+        self.blkdebug(node).add_rule(rule)
+
+    def remove_rule(self, rule: Rule, *, node: str | None = None) -> bool:
+        """Remove the newest rule equal to this one; False if there is none."""
+        return self.blkdebug(node).remove_rule(rule)
+
+    def breakpoint(self, event: str, tag: str, *, node: str | None = None) -> None:
+        """Hold the next request that announces an event.
+
+        Raises:
+            BlockError: ENOENT: there is no such event. ENOTSUP: there is no blkdebug node.
+        """
+        self.blkdebug(node).add_breakpoint(event, tag)
+
+    def remove_breakpoint(self, tag: str, *, node: str | None = None) -> None:
+        """Forget the breakpoints with a tag, and resume every request that they hold.
+
+        Raises:
+            BlockError: ENOENT: there are neither. ENOTSUP: there is no blkdebug node.
+        """
+        self.blkdebug(node).remove_breakpoint(tag)
+
+    def resume(self, tag: str, *, node: str | None = None) -> None:
+        """Let the request go on that was suspended last under a tag.
+
+        Raises:
+            BlockError: ENOENT: there is none. ENOTSUP: there is no blkdebug node.
+        """
+        self.blkdebug(node).resume(tag)
+
+    def is_suspended(self, tag: str, *, node: str | None = None) -> bool:
+        """Tell whether a request is suspended under a tag."""
+        try:
+            return self.blkdebug(node).breakpoints.is_suspended(tag)
+        except BlockError as error:
+            if error.errno == ENOTSUP:
+                return False
+            raise
+
+    async def wait_suspended(
+        self, tag: str, *, within: float | None = None, node: str | None = None
+    ) -> None:
+        """Wait until a request is suspended under a tag.
+
+        Args:
+            tag: Of the breakpoint.
+            within: Most seconds to wait; None: for ever.
+            node: Name of the blkdebug node; None: the first one.
+
+        Raises:
+            BlockError: ETIMEDOUT: none was in time; says who waits for what instead.
+                ENOTSUP: there is no blkdebug node.
+        """
+        breakpoints = self.blkdebug(node).breakpoints
+        try:
+            async with asyncio.timeout(within):
+                await breakpoints.wait_suspended(tag)
+        except TimeoutError:
+            raise BlockError(
+                ETIMEDOUT,
+                f"No request was suspended at '{tag}' within {within} s; "
+                f"{breakpoints.describe_waiting()}; {self._describe_in_flight()}",
+            ) from None
+
+    def _describe_in_flight(self) -> str:
+        requests = [
+            request.describe()
+            + ("" if request.waiting_for is None else f", waits for {request.waiting_for.id}")
+            for node in self.root.walk()
+            for request in node.tracker.requests
+        ]
+        return "; ".join(["in flight: " + one for one in requests]) or "nothing is in flight"
+
+    def suspended(self) -> list[tuple[str, RequestView | None]]:
+        """List all requests held at breakpoints anywhere in the tree, with their tags."""
+        return self.root.suspended()
+
+    def unused_rules(self) -> list[tuple[str, Rule]]:
+        """List rules that never matched and breakpoints that never held, with their nodes."""
+        return [
+            (node.name, rule)
+            for node in self.root.walk()
+            if isinstance(node.driver, BlkdebugDriver)
+            for rule in node.driver.machine.unused()
+        ]
+
+    # --- drained sections ---
+
+    def describe(self) -> str:
+        return "an unnamed block device"
+
+    def quiesce_begin(self) -> None:
+        self._quiesced += 1
+
+    def quiesce_end(self) -> None:
+        self._quiesced -= 1
+        while self._parked and not self._quiesced:
+            self._parked.popleft().set()
+
+    def busy(self) -> bool:
+        return False
+
+    async def _wait_unquiesced(self) -> None:
+        while self._quiesced:
+            event = asyncio.Event()
+            self._parked.append(event)
+            try:
+                await event.wait()
+            finally:
+                if event in self._parked:
+                    self._parked.remove(event)
+
+    @asynccontextmanager
+    async def drained(self) -> AsyncIterator[None]:
+        """Wait until nothing is in flight, and hold new requests back meanwhile.
+
+        Raises:
+            SuspendedError: EBUSY; a request is held at a breakpoint.
+        """
+        async with self.root.drained():
+            yield
+
+    async def drain(self) -> None:
+        """Wait until nothing is in flight. Does not flush."""
+        async with self.drained():
+            pass
+
+    # --- life ---
+
+    async def reopen(
+        self,
+        options: Options | None = None,
+        *,
+        writethrough: bool | None = None,
+        keep_write: bool = True,
+    ) -> None:
+        """Change how the disk is opened.
+
+        Args:
+            options: Any of read-only, cache.direct, cache.no-flush, ... and the top driver's
+                own options; those not given stay.
+            writethrough: Make each write safe before it is answered; None: as before.
+            keep_write: Keep the permission to write; needed unless it becomes read-only.
+
+        Raises:
+            OSError: EINVAL: an option cannot be changed. Nothing has changed then.
+        """
+        root = self.root
+        rest = dict(options or {})
+        _, flags = take_generic(rest, root.flags)
+        for key, value in rest.items():
+            if key not in root.driver.options or root.driver.options[key] != value:
+                raise OptionError(f"Cannot change the option '{key}'")
+        async with self.drained():
+            taken = self.root.parents[0].permissions.taken
+            if flags.read_only or not keep_write:
+                self._take(taken & ~(perms.WRITE | perms.RESIZE))
+            await change_flags(root, flags, rest)
+            if not flags.read_only and keep_write:
+                self.acquire(perms.WRITE)
+        if writethrough is not None:
+            self.writethrough = writethrough
+
+    async def close(self) -> None:
+        """Wait for all requests, flush, and close every node that nobody else uses.
+
+        Raises:
+            SuspendedError: EBUSY; requests are held at breakpoints, which are named. The disk
+                stays open: resume them and close again. Not with drain_waits_for_suspended.
+            OSError: The first error of flushing or closing; the disk is closed all the same.
+        """
+        edge = self._edge
+        if edge is None:
+            return
+        async with edge.node.drained():
+            self._edge = None
+            edge.node.parents.remove(edge)
+            if not edge.node.parents:
+                try:
+                    await edge.node.close()
+                finally:
+                    self._opener.forget_closed(edge.node)
+
+    async def release_and_close(self) -> None:
+        """Let every suspended request go on, then close.
+
+        Raises:
+            SuspendedError: EBUSY, after everything is closed: these requests were still held.
+        """
+        held: SuspendedError | None = None
+        try:
+            await self.close()
+        except SuspendedError as error:
+            held = error
+            for node in self.root.walk():
+                node.driver.release_suspended()
+            await self.close()
+        if held is not None:
+            raise held

@@ -1,0 +1,151 @@
+"""How a disk is opened: cache modes, switches, and open_disk() itself."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Generator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final
+
+from blkdebug_async.block.context import Context
+from blkdebug_async.block.driver import NodeSource
+from blkdebug_async.block.flags import OpenFlags
+from blkdebug_async.compat import compat_named
+from blkdebug_async.disk import Disk
+from blkdebug_async.errors import OptionError
+from blkdebug_async.explore.choices import Choices
+from blkdebug_async.trace import Observer
+from blkdebug_async.tree import TreeOpener, Warn
+
+
+@dataclass(frozen=True, slots=True)
+class CacheMode:
+    """What the name of a cache mode stands for."""
+
+    #: Bypass the page cache.
+    direct: bool = False
+    #: Never flush.
+    no_flush: bool = False
+    #: Each write is made safe before it is answered.
+    writethrough: bool = False
+
+
+#: As in qemu-io -t. QEMU: block.c, bdrv_parse_cache_mode().
+CACHE_MODES: Final = {
+    "none": CacheMode(direct=True),
+    "off": CacheMode(direct=True),
+    "directsync": CacheMode(direct=True, writethrough=True),
+    "writeback": CacheMode(),
+    "unsafe": CacheMode(no_flush=True),
+    "writethrough": CacheMode(writethrough=True),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """Everything that open_disk() was told besides what to open."""
+
+    flags: OpenFlags
+    writethrough: bool
+    context: Context
+    warn: Warn
+    format: str | None
+
+
+class DiskOpening:
+    """A disk that is about to be opened: await it, or use it in `async with`."""
+
+    def __init__(self, source: NodeSource, how: _How) -> None:
+        self._source = source
+        self._how = how
+        self._disk: Disk | None = None
+
+    def __await__(self) -> Generator[object, None, Disk]:
+        return self._open().__await__()
+
+    async def __aenter__(self) -> Disk:
+        self._disk = await self._open()
+        return self._disk
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        assert self._disk is not None
+        try:
+            await self._disk.release_and_close()
+        except OSError as closing:
+            if error is None:
+                raise
+            error.add_note(f"closing the disk failed too: {closing}")
+
+    async def _open(self) -> Disk:
+        how = self._how
+        opener = TreeOpener(how.context, how.warn)
+        source = self._source
+        if how.format is not None and isinstance(source, str):
+            node = await opener.open_options(source, {"driver": how.format}, how.flags)
+        else:
+            node = await opener.open(source, how.flags)
+        try:
+            return Disk(opener, node, writethrough=how.writethrough)
+        except OSError:
+            await node.close()
+            raise
+
+
+def open_disk(  # noqa: PLR0913  all but the first are named
+    source: NodeSource,
+    *,
+    format: str | None = None,
+    read_only: bool = False,
+    cache: str = "writeback",
+    discard: bool = True,
+    copy_on_read: bool = False,
+    force_share: bool = False,
+    compat: str | None = None,
+    choices: Choices | None = None,
+    observer: Observer | None = None,
+    warn: Warn | None = None,
+) -> DiskOpening:
+    """Open a disk, with `async with` or `await`.
+
+    Args:
+        source: A file name in any of QEMU's forms (a path, blkdebug:CONFIG:IMAGE, json:{...}),
+            options (dotted keys or nested mappings), or a driver put together in code.
+        format: Driver of a plain file name; None: guessed from its first bytes.
+        read_only: Refuse writes.
+        cache: writeback, writethrough, none, directsync or unsafe, as qemu-io -t.
+        discard: Pass discards on.
+        copy_on_read: Copy what reads find in a backing node.
+        force_share: Take no locks against writers; only with read_only.
+        compat: Which QEMU to follow where it is unsafe or was different: "qemu-7.2", "seed";
+            None: be safe.
+        choices: Decides whatever may go either way.
+        observer: Hears of every request and event.
+        warn: Hears of questionable things; None: warnings.warn().
+
+    Raises:
+        OptionError: EINVAL; cache or compat is unknown. Other errors come on awaiting.
+    """
+    if cache not in CACHE_MODES:
+        raise OptionError(f"Invalid cache option: {cache}")
+    mode = CACHE_MODES[cache]
+    flags = OpenFlags(
+        read_only=read_only,
+        unmap=discard,
+        copy_on_read=copy_on_read,
+        force_share=force_share,
+        direct=mode.direct,
+        no_flush=mode.no_flush,
+    )
+    context = Context(compat=compat_named(compat), choices=choices, observer=observer)
+    how = _How(flags, mode.writethrough, context, warn or _warn, format)
+    return DiskOpening(source, how)
+
+
+def _warn(message: str) -> None:
+    warnings.warn(message, stacklevel=3)
