@@ -14,6 +14,6 @@ def comparison(
     require_peer: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Comparison]:
     real = CommandPlayer(require_peer("qemu-io"))
-    ours = ForkedPlayer()
+    ours = ForkedPlayer("qemu-io")
     yield Comparison(real, ours, tmp_path_factory.mktemp("compat"))
     ours.close()

@@ -15,7 +15,11 @@ import time
 import traceback
 from typing import TextIO
 
+# The door is imported now, or each fork would do it.
+from blkdebug_async.cli import io_door as _io_door
 from blkdebug_async.cli.shell import main
+
+assert _io_door
 
 
 def flushed(stream: TextIO) -> None:

@@ -53,9 +53,11 @@ class CommandPlayer:
 
 
 class ForkedPlayer:
-    """Starts our program once and forks it for each session, called by the name of qemu-io."""
+    """Starts our program once and forks it for each session."""
 
-    def __init__(self) -> None:
+    def __init__(self, *called: str, seconds: float = SECONDS) -> None:
+        self._called = called
+        self._seconds = seconds
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.compat.forked"],
             stdin=subprocess.PIPE,
@@ -74,8 +76,8 @@ class ForkedPlayer:
         streams["stderr"].touch()
         job = {
             "streams": {"folder": str(folder)} | {name: str(p) for name, p in streams.items()},
-            "arguments": ["qemu-io", *session.arguments()],
-            "seconds": SECONDS,
+            "arguments": [*self._called, *session.arguments()],
+            "seconds": self._seconds,
         }
         status = self._ask(json.dumps(job))
         return outcome(

@@ -140,7 +140,6 @@ LINES = {
     "read-nothing-at-the-end": "read 64k 0",
     "read-nothing-behind-the-end": "read 65k 0",
     "read-too-long": "read 0 2G",
-    "read-longest": "read 0 2147483136",
     "read-no-length": "read 0",
     "read-three": "read 0 1 2",
     "readv-one": "readv -v 0 16",
