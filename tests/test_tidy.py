@@ -99,11 +99,11 @@ def fenced_block(page: str, heading: str) -> list[str]:
 
 
 def document(*pages: str) -> str:
-    # The pages are written last; until the first of them exists there is nothing to compare.
-    texts = [page.read_text() for name in pages if (page := DOCS / name).exists()]
-    if not texts:
-        pytest.skip(f"none of {', '.join(pages)} is written yet")
-    return "\n".join(texts)
+    # These pages are written last; until then there is nothing to compare.
+    for page in pages:
+        if not (DOCS / page).exists():
+            pytest.skip(f"docs/{page} is not written yet")
+    return "\n".join((DOCS / page).read_text() for page in pages)
 
 
 @pytest.mark.parametrize("file", python_files(*CODE_FOLDERS), ids=name_of)
@@ -115,7 +115,8 @@ def test_functions_and_modules_can_be_read_in_one_sitting(file: Path) -> None:
     )
     sizes = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
     assert {name: size for name, size in sizes.items() if size > MAX_FUNCTION_LINES} == {}
-    assert len(file.read_text().splitlines()) <= MAX_MODULE_LINES
+    module_lines = len(file.read_text().splitlines())
+    assert module_lines <= MAX_MODULE_LINES
 
 
 @pytest.mark.parametrize("name", PUBLIC_MODULES)
@@ -210,7 +211,7 @@ def test_every_sans_io_module_is_held_to_it() -> None:
 def text_files() -> list[Path]:
     tops = [ROOT / name for name in (*CODE_FOLDERS, "docs", ".ci")]
     found = [file for top in tops for file in top.rglob("*") if file.is_file()]
-    found += [file for file in ROOT.iterdir() if file.is_file() and not file.is_symlink()]
+    found += [file for file in ROOT.iterdir() if file.is_file() and file.name[:4] != ".cov"]
     texts = (file for file in found if file.suffix in TEXT_SUFFIXES)
     return sorted(file for file in texts if not {"__pycache__", ".git"} & set(file.parts))
 
