@@ -10,12 +10,14 @@ from collections.abc import Callable, Set
 from dataclasses import dataclass
 from enum import StrEnum
 from errno import EIO
-from typing import Final
+from typing import Final, TypeVar
 
 from blkdebug_async.errors import OptionError
 from blkdebug_async.events import RULE_IO_TYPES, Event, IoType
 from blkdebug_async.trace import RequestView
 from blkdebug_async.units import SECTOR_SIZE
+
+_Word = TypeVar("_Word", bound=StrEnum)
 
 #: The state of a rule that applies in every state.
 ANY_STATE: Final = 0
@@ -54,6 +56,8 @@ class InjectError:
     def __post_init__(self) -> None:
         _set(self, "event", event_named(self.event))
         _set(self, "iotypes", _io_types(self.iotypes))
+        if IoType.TRUNCATE in self.iotypes:
+            raise OptionError(f"No rule can name requests of kind '{IoType.TRUNCATE}'")
         if self.sector is not None and self.sector < 0:
             raise OptionError(f"sector must not be negative, but is {self.sector}")
 
@@ -159,7 +163,7 @@ class Suspend:
         if self.event is not None:
             _set(self, "event", event_named(self.event))
         if self.phase is not None:
-            _set(self, "phase", _phase_named(self.phase))
+            _set(self, "phase", _named(Phase, self.phase))
         if self.count is not None and self.count <= 0:
             raise OptionError(f"count must be positive, but is {self.count}")
 
@@ -174,10 +178,7 @@ def event_named(name: str) -> Event:
     Raises:
         OptionError: EINVAL; there is no such event.
     """
-    try:
-        return Event(name)
-    except ValueError:
-        raise OptionError(f"invalid parameter value: {name}") from None
+    return _named(Event, name)
 
 
 def check_errno(errno: int) -> None:
@@ -194,18 +195,14 @@ def check_errno(errno: int) -> None:
 
 def _io_types(iotypes: Set[IoType]) -> frozenset[IoType]:
     """Freeze kinds of request, so that rules can be compared and hashed."""
-    try:
-        frozen = frozenset(map(IoType, iotypes))
-    except ValueError as error:
-        raise OptionError(str(error)) from None
-    if not frozen:
+    if not iotypes:
         raise OptionError("At least one kind of request is needed")
-    return frozen
+    return frozenset(_named(IoType, name) for name in iotypes)
 
 
-def _phase_named(name: str) -> Phase:
+def _named(words: type[_Word], name: str) -> _Word:
     try:
-        return Phase(name)
+        return words(name)
     except ValueError:
         raise OptionError(f"invalid parameter value: {name}") from None
 

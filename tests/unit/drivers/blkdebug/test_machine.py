@@ -1,0 +1,472 @@
+from __future__ import annotations
+
+from errno import EINVAL, EIO, ENOSPC, EPERM
+
+import pytest
+
+from blkdebug_async.compat import COMPAT, Compat
+from blkdebug_async.drivers.blkdebug.machine import RuleMachine, Verdict
+from blkdebug_async.drivers.blkdebug.rules import (
+    InjectError,
+    Phase,
+    Predicate,
+    Rule,
+    SetState,
+    Suspend,
+)
+from blkdebug_async.errors import OptionError
+from blkdebug_async.events import Event, IoType
+from tests.unit.drivers.blkdebug.fakes import FakeRequest
+
+READ, WRITE = Event.READ_AIO, Event.WRITE_AIO
+ERA_2018 = Compat(rule_state_of_2018=True)
+
+
+def tags_of(machine: RuleMachine, event: Event, request: FakeRequest | None = None) -> list[str]:
+    """Announce an event and flatten the groups, as a driver that resumes all at once does."""
+    return [tag for tags in machine.on_event(event, request) for tag in tags]
+
+
+def errno_of(machine: RuleMachine, iotype: IoType = IoType.READ, offset: int = 0) -> int | None:
+    verdict = machine.verdict(iotype, offset, 512)
+    return None if verdict is None else verdict.errno
+
+
+# --- injecting ---
+
+
+def test_nothing_fails_before_the_event() -> None:
+    machine = RuleMachine([InjectError(READ)])
+    assert not machine.has_armed
+    assert errno_of(machine) is None
+
+
+def test_first_of_two_injections_of_an_event_wins() -> None:
+    machine = RuleMachine([InjectError(READ, errno=ENOSPC), InjectError(READ, errno=EPERM)])
+    machine.on_event(READ)
+    assert [errno_of(machine), errno_of(machine)] == [ENOSPC, ENOSPC]
+
+
+def test_two_injections_for_once_fail_two_requests() -> None:
+    machine = RuleMachine(
+        [InjectError(READ, errno=ENOSPC, once=True), InjectError(READ, errno=EPERM, once=True)]
+    )
+    machine.on_event(READ)
+    assert [errno_of(machine) for _ in range(3)] == [ENOSPC, EPERM, None]
+    assert not machine.has_armed
+
+
+def test_injection_for_once_does_not_come_back_with_the_event() -> None:
+    machine = RuleMachine([InjectError(READ, once=True)])
+    machine.on_event(READ)
+    errno_of(machine)
+    machine.on_event(READ)
+    assert errno_of(machine) is None
+    assert READ not in machine.heard
+
+
+def test_later_injection_gets_what_the_first_one_does_not_match() -> None:
+    machine = RuleMachine(
+        [InjectError(READ, errno=ENOSPC, sector=8), InjectError(READ, errno=EPERM)]
+    )
+    machine.on_event(READ)
+    assert errno_of(machine, offset=0) == EPERM
+    assert errno_of(machine, offset=4096) == ENOSPC
+
+
+def test_armed_error_stays_for_requests_of_all_kinds() -> None:
+    machine = RuleMachine([InjectError(WRITE)])
+    machine.on_event(WRITE)
+    machine.on_event(READ)
+    kinds = (IoType.WRITE, IoType.READ, IoType.FLUSH)
+    assert [errno_of(machine, kind) for kind in kinds] == [EIO, EIO, EIO]
+
+
+def test_armed_error_goes_when_another_event_arms_its_own() -> None:
+    machine = RuleMachine(
+        [InjectError(WRITE, errno=ENOSPC, iotypes={IoType.WRITE}), InjectError(READ, errno=EPERM)]
+    )
+    machine.on_event(WRITE)
+    machine.on_event(READ)
+    assert errno_of(machine, IoType.WRITE) == EPERM
+
+
+def test_event_whose_injections_are_for_another_state_leaves_armed_ones_alone() -> None:
+    machine = RuleMachine([InjectError(WRITE, errno=ENOSPC), InjectError(READ, state=7)])
+    machine.on_event(WRITE)
+    machine.on_event(READ)
+    assert errno_of(machine) == ENOSPC
+
+
+def test_event_that_only_sets_the_state_leaves_armed_errors_alone() -> None:
+    machine = RuleMachine([InjectError(WRITE), SetState(READ, new_state=2)])
+    machine.on_event(WRITE)
+    machine.on_event(READ)
+    assert errno_of(machine) == EIO
+
+
+def test_errno_zero_hides_later_rules_and_is_never_used_up() -> None:
+    machine = RuleMachine([InjectError(READ, errno=0, once=True), InjectError(READ, errno=EIO)])
+    machine.on_event(READ)
+    assert [machine.verdict(IoType.READ, 0, 512) for _ in range(2)] == [None, None]
+    assert machine.has_armed
+
+
+def test_errno_zero_on_another_event_cancels_the_active_error() -> None:
+    machine = RuleMachine([InjectError(WRITE), InjectError(READ, errno=0)])
+    machine.on_event(WRITE)
+    machine.on_event(READ)
+    assert errno_of(machine) is None
+
+
+def test_verdict_tells_whether_the_loop_turns_first() -> None:
+    machine = RuleMachine([InjectError(READ, immediately=True), InjectError(WRITE)])
+    machine.on_event(READ)
+    assert machine.verdict(IoType.READ, 0, 512) == Verdict(EIO, immediately=True)
+    machine.on_event(WRITE)
+    assert machine.verdict(IoType.READ, 0, 512) == Verdict(EIO, immediately=False)
+
+
+@pytest.mark.parametrize("errno", [-5, 5000])
+def test_impossible_errno_is_refused_where_qemu_is_not_followed(errno: int) -> None:
+    with pytest.raises(OptionError) as caught:
+        RuleMachine([InjectError(READ, errno=errno)])
+    assert caught.value.errno == EINVAL
+
+
+@pytest.mark.parametrize("errno", [-5, 5000])
+def test_impossible_errno_reaches_the_verdict_where_qemu_is_followed(errno: int) -> None:
+    machine = RuleMachine([InjectError(READ, errno=errno)], COMPAT["qemu-7.2"])
+    machine.on_event(READ)
+    assert errno_of(machine) == errno
+
+
+# --- states ---
+
+
+def test_machine_starts_in_state_one() -> None:
+    assert RuleMachine().state == 1
+
+
+def test_first_of_two_state_changes_wins() -> None:
+    machine = RuleMachine([SetState(READ, new_state=2), SetState(READ, new_state=3)])
+    machine.on_event(READ)
+    assert machine.state == 2
+
+
+def test_state_change_does_not_influence_rules_of_the_same_event() -> None:
+    machine = RuleMachine(
+        [InjectError(WRITE, state=2, errno=ENOSPC), SetState(WRITE, state=1, new_state=2)]
+    )
+    machine.on_event(WRITE)
+    assert errno_of(machine) is None
+    machine.on_event(WRITE)
+    assert errno_of(machine) == ENOSPC
+
+
+def test_injection_and_state_change_of_one_event_fail_for_ever_without_once() -> None:
+    machine = RuleMachine([InjectError(WRITE, state=1), SetState(WRITE, new_state=2)])
+    machine.on_event(WRITE)
+    machine.on_event(WRITE)
+    assert [errno_of(machine), errno_of(machine)] == [EIO, EIO]
+
+
+def test_in_state_zero_only_rules_for_any_state_apply() -> None:
+    machine = RuleMachine(
+        [
+            InjectError(READ, state=1, errno=EPERM),
+            InjectError(READ, errno=ENOSPC),
+            SetState(WRITE, new_state=0),
+        ]
+    )
+    machine.on_event(WRITE)
+    machine.on_event(READ)
+    assert machine.state == 0
+    assert errno_of(machine) == ENOSPC
+
+
+# --- breakpoints at events ---
+
+
+def test_event_without_rules_holds_nobody() -> None:
+    machine = RuleMachine([Suspend("A", event=READ)])
+    assert machine.on_event(WRITE) == ()
+
+
+def test_event_without_breakpoints_holds_nobody() -> None:
+    assert RuleMachine([InjectError(READ)]).on_event(READ) == ()
+
+
+def test_breakpoint_holds_one_request() -> None:
+    machine = RuleMachine([Suspend("A", event=READ)])
+    assert tags_of(machine, READ) == ["A"]
+    assert tags_of(machine, READ) == []
+    assert READ not in machine.heard
+
+
+def test_two_breakpoints_on_one_event_hold_a_request_under_both_tags_at_once() -> None:
+    machine = RuleMachine()
+    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_breakpoint(Suspend("B", event=READ))
+    assert list(machine.on_event(READ)) == [("B", "A")]
+
+
+def test_all_rules_of_an_event_run_before_the_request_is_held() -> None:
+    machine = RuleMachine([InjectError(READ), SetState(READ, new_state=2)])
+    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.on_event(READ)
+    assert machine.state == 2
+    assert errno_of(machine) == EIO
+
+
+def test_breakpoint_in_another_state_waits_for_its_turn() -> None:
+    machine = RuleMachine([SetState(READ, new_state=2), Suspend("A", event=READ, state=2)])
+    assert tags_of(machine, READ) == []
+    assert tags_of(machine, READ) == ["A"]
+
+
+def test_breakpoint_with_a_count_holds_so_many_requests() -> None:
+    machine = RuleMachine([Suspend("A", event=READ, count=2)])
+    assert [tags_of(machine, READ) for _ in range(3)] == [["A"], ["A"], []]
+
+
+def test_breakpoint_without_a_count_stays_until_removed() -> None:
+    machine = RuleMachine([Suspend("A", event=READ, count=None)])
+    assert [tags_of(machine, READ) for _ in range(3)] == [["A"]] * 3
+    assert machine.remove_breakpoint("A") == 1
+    assert tags_of(machine, READ) == []
+
+
+def test_breakpoint_with_a_predicate_holds_only_what_matches() -> None:
+    machine = RuleMachine([Suspend("A", event=WRITE, predicate=Predicate(offset=4096))])
+    assert tags_of(machine, WRITE, FakeRequest(offset=0)) == []
+    assert tags_of(machine, WRITE, FakeRequest(offset=4096)) == ["A"]
+
+
+def test_breakpoint_for_the_third_match_counts_only_matches_and_is_gone_after_it() -> None:
+    predicate = Predicate(ops={IoType.WRITE}, nth=3)
+    machine = RuleMachine([Suspend("A", event=WRITE, predicate=predicate, count=None)])
+    ops = [IoType.WRITE, IoType.READ, IoType.WRITE, IoType.READ, IoType.WRITE, IoType.WRITE]
+    held = [tags_of(machine, WRITE, FakeRequest(op=op)) for op in ops]
+    assert held == [[], [], [], [], ["A"], []]
+    assert WRITE not in machine.heard
+
+
+def test_breakpoints_are_removed_by_tag_on_all_events_and_phases() -> None:
+    machine = RuleMachine(
+        [
+            Suspend("A", event=READ),
+            Suspend("A", event=WRITE),
+            Suspend("B", event=WRITE),
+            Suspend("A", phase=Phase.AFTER_DRIVER),
+        ]
+    )
+    assert machine.remove_breakpoint("A") == 3
+    assert machine.remove_breakpoint("A") == 0
+    assert tags_of(machine, READ) == []
+    assert tags_of(machine, WRITE) == ["B"]
+    assert not machine.watches_phase(Phase.AFTER_DRIVER)
+
+
+def test_breakpoint_added_under_an_old_tag_can_be_removed_again() -> None:
+    machine = RuleMachine([Suspend("A", event=READ)])
+    tags_of(machine, READ)
+    machine.add_breakpoint(Suspend("A", event=READ))
+    assert machine.remove_breakpoint("A") == 1
+
+
+# --- breakpoints at phases ---
+
+
+def test_breakpoint_at_a_phase_holds_the_matching_request_there_and_nowhere_else() -> None:
+    machine = RuleMachine(
+        [Suspend("A", phase=Phase.BEFORE_DRIVER, predicate=Predicate(ops={IoType.FLUSH}))]
+    )
+    flush = FakeRequest(op=IoType.FLUSH, length=0)
+    assert machine.on_phase(Phase.AFTER_DRIVER, flush) == ()
+    assert machine.on_phase(Phase.BEFORE_DRIVER, FakeRequest()) == ()
+    assert machine.on_phase(Phase.BEFORE_DRIVER, flush) == ("A",)
+    assert machine.on_phase(Phase.BEFORE_DRIVER, flush) == ()
+
+
+def test_newest_breakpoint_of_a_phase_comes_first() -> None:
+    machine = RuleMachine(
+        [Suspend("A", phase=Phase.AFTER_DRIVER), Suspend("B", phase=Phase.AFTER_DRIVER)]
+    )
+    assert machine.on_phase(Phase.AFTER_DRIVER, FakeRequest()) == ("B", "A")
+
+
+def test_breakpoint_at_a_phase_may_be_for_a_state() -> None:
+    machine = RuleMachine(
+        [Suspend("A", phase=Phase.AFTER_DRIVER, state=2), SetState(READ, new_state=2)]
+    )
+    assert machine.on_phase(Phase.AFTER_DRIVER, FakeRequest()) == ()
+    machine.on_event(READ)
+    assert machine.on_phase(Phase.AFTER_DRIVER, FakeRequest()) == ("A",)
+
+
+def test_phase_is_watched_while_there_is_a_breakpoint_for_it() -> None:
+    machine = RuleMachine()
+    assert not machine.watches_phase(Phase.BEFORE_COMPLETION)
+    machine.add_breakpoint(Suspend("A", phase=Phase.BEFORE_COMPLETION))
+    assert machine.watches_phase(Phase.BEFORE_COMPLETION)
+    machine.on_phase(Phase.BEFORE_COMPLETION, FakeRequest())
+    assert not machine.watches_phase(Phase.BEFORE_COMPLETION)
+
+
+# --- rules come and go ---
+
+
+def test_heard_is_one_set_that_follows_the_rules() -> None:
+    machine = RuleMachine([InjectError(READ), SetState(READ, new_state=2)])
+    heard = machine.heard
+    machine.add_rule(Suspend("A", event=WRITE))
+    machine.add_rule(Suspend("B", phase=Phase.AFTER_DRIVER))
+    assert set(heard) == {READ, WRITE}
+    machine.remove_rule(InjectError(READ))
+    machine.remove_breakpoint("A")
+    assert set(heard) == {READ}
+    machine.remove_rule(SetState(READ, new_state=2))
+    assert set(heard) == set()
+
+
+def test_removed_injection_is_disarmed() -> None:
+    machine = RuleMachine([InjectError(READ)])
+    machine.on_event(READ)
+    assert machine.remove_rule(InjectError(READ))
+    assert not machine.has_armed
+    assert errno_of(machine) is None
+
+
+def test_removing_takes_one_of_two_equal_rules() -> None:
+    machine = RuleMachine([InjectError(READ), InjectError(READ)])
+    assert [machine.remove_rule(InjectError(READ)) for _ in range(3)] == [True, True, False]
+
+
+def test_removing_takes_no_rule_that_differs() -> None:
+    machine = RuleMachine([InjectError(READ, errno=ENOSPC)])
+    assert not machine.remove_rule(InjectError(READ, errno=EPERM))
+
+
+def test_predicate_may_remove_the_breakpoint_that_asks_it_and_later_ones() -> None:
+    machine = RuleMachine()
+
+    def remove(_: object) -> bool:
+        machine.remove_breakpoint("older")
+        return True
+
+    machine.add_breakpoint(Suspend("older", event=WRITE))
+    machine.add_breakpoint(Suspend("newer", event=WRITE, predicate=Predicate(when=remove)))
+    assert tags_of(machine, WRITE, FakeRequest()) == ["newer"]
+
+
+# --- reports ---
+
+
+def test_unused_lists_what_has_done_nothing() -> None:
+    unmet = InjectError(READ, sector=9)
+    unreached = SetState(WRITE, state=5, new_state=6)
+    unhit = Suspend("never", phase=Phase.AFTER_DRIVER)
+    machine = RuleMachine(
+        [
+            unmet,
+            InjectError(READ, errno=0),
+            unreached,
+            SetState(READ, new_state=2),
+            unhit,
+            Suspend("often", event=READ, count=None),
+        ]
+    )
+    for event in (READ, WRITE):
+        machine.on_event(event)
+        machine.verdict(IoType.READ, 0, 512)
+    assert machine.unused() == [unmet, unreached, unhit]
+
+
+def test_unused_does_not_list_what_was_used_up_or_removed() -> None:
+    machine = RuleMachine([InjectError(READ, once=True), Suspend("A", event=WRITE)])
+    machine.on_event(READ)
+    machine.verdict(IoType.READ, 0, 512)
+    machine.remove_breakpoint("A")
+    assert machine.unused() == []
+
+
+# --- the era of 2018 ---
+
+
+@pytest.mark.parametrize("rules", [[], [InjectError(READ), SetState(READ, new_state=2)]])
+def test_of_2018_event_without_breakpoints_is_done_on_return(rules: list[Rule]) -> None:
+    machine = RuleMachine(rules, ERA_2018)
+    assert machine.on_event(READ) == ()
+    assert machine.has_armed is bool(rules)
+
+
+def test_of_2018_request_is_held_at_the_newest_breakpoint_first_and_then_at_the_next() -> None:
+    machine = RuleMachine([Suspend("A", event=READ), Suspend("B", event=READ)], ERA_2018)
+    assert list(machine.on_event(READ)) == [("B",), ("A",)]
+
+
+def test_of_2018_rules_behind_a_breakpoint_wait_with_the_request() -> None:
+    machine = RuleMachine([InjectError(READ), SetState(READ, new_state=2)], ERA_2018)
+    machine.add_breakpoint(Suspend("A", event=READ))
+    held = iter(machine.on_event(READ))
+    assert next(held) == ("A",)
+    assert (machine.state, machine.has_armed) == (1, False)
+    assert list(held) == []
+    assert (machine.state, machine.has_armed) == (2, True)
+
+
+def test_of_2018_event_meanwhile_overwrites_a_pending_state_change() -> None:
+    # The change is visited before the breakpoint, because it was added later.
+    machine = RuleMachine(compat=ERA_2018)
+    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_rule(SetState(READ, new_state=2))
+    machine.add_rule(InjectError(WRITE))
+    held = iter(machine.on_event(READ))
+    next(held)
+    machine.on_event(WRITE)
+    assert list(held) == []
+    assert machine.state == 1
+
+
+def test_of_7_2_event_meanwhile_leaves_the_state_change_alone() -> None:
+    machine = RuleMachine()
+    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_rule(SetState(READ, new_state=2))
+    machine.add_rule(InjectError(WRITE))
+    held = iter(machine.on_event(READ))
+    next(held)
+    machine.on_event(WRITE)
+    assert list(held) == []
+    assert machine.state == 2
+
+
+def test_of_2018_state_set_meanwhile_counts_for_the_rules_that_waited() -> None:
+    machine = RuleMachine(
+        [InjectError(READ, state=2, errno=ENOSPC), SetState(WRITE, new_state=2)], ERA_2018
+    )
+    machine.add_breakpoint(Suspend("A", event=READ))
+    held = iter(machine.on_event(READ))
+    next(held)
+    machine.on_event(WRITE)
+    assert list(held) == []
+    assert errno_of(machine) == ENOSPC
+
+
+def test_of_2018_rules_removed_meanwhile_are_not_applied() -> None:
+    machine = RuleMachine([Suspend("A", event=READ), Suspend("B", event=READ)], ERA_2018)
+    held = iter(machine.on_event(READ))
+    assert next(held) == ("B",)
+    assert machine.remove_breakpoint("A") == 1
+    assert list(held) == []
+
+
+def test_of_2018_phase_meanwhile_leaves_a_pending_state_change_alone() -> None:
+    machine = RuleMachine([Suspend("P", phase=Phase.AFTER_DRIVER)], ERA_2018)
+    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_rule(SetState(READ, new_state=2))
+    held = iter(machine.on_event(READ))
+    next(held)
+    assert machine.on_phase(Phase.AFTER_DRIVER, FakeRequest()) == ("P",)
+    assert list(held) == []
+    assert machine.state == 2
