@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from blkdebug_async.errors import OptionError
+from blkdebug_async.cli.failures import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Getopt:
         """Walk through the options.
 
         Raises:
-            OptionError: EINVAL; the next option is unknown, ambiguous or lacks its argument.
+            UsageError: The next option is unknown, ambiguous or lacks its argument.
         """
         while self._next < len(self._words):
             word = self._take()
@@ -119,5 +119,5 @@ class Getopt:
             raise self._error(f"option '--{text}' is ambiguous; possibilities: {names}")
         return candidates[0]
 
-    def _error(self, complaint: str) -> OptionError:
-        return OptionError(f"{self._program}: {complaint}")
+    def _error(self, complaint: str) -> UsageError:
+        return UsageError(f"{self._program}: {complaint}")

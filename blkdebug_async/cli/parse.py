@@ -19,12 +19,13 @@ def split_line(line: str) -> list[str]:
     return [word for word in line.split(" ") if word]
 
 
-def parse_size(text: str, warn: Warn) -> int:
+def parse_size(text: str, warn: Warn, *, shown: str | None = None) -> int:
     """Read an offset or a length, in bytes, as options.reader.scan_size() does.
 
     Args:
         text: The size.
         warn: Takes a warning, one line.
+        shown: What a complaint shows instead of text.
 
     Returns:
         0 to 2^63 - 1.
@@ -35,12 +36,13 @@ def parse_size(text: str, warn: Warn) -> int:
     QEMU: qemu-io-cmds.c, cvtnum() and print_cvtnum_err().
     """
     size = scan_size(text, warn=warn)
+    shown = text if shown is None else shown
     if size is Fault.MALFORMED:
         raise OptionError(
-            f"Parsing error: non-numeric argument, or extraneous/unrecognized suffix -- {text}"
+            f"Parsing error: non-numeric argument, or extraneous/unrecognized suffix -- {shown}"
         )
     if size is Fault.TOO_LARGE or size > INT64_MAX:
-        raise OptionError(f"Parsing error: argument too large -- {text}", errno=ERANGE)
+        raise OptionError(f"Parsing error: argument too large -- {shown}", errno=ERANGE)
     return size
 
 

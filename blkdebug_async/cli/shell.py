@@ -1,0 +1,88 @@
+"""The command: which door its first word opens."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import PurePath
+from typing import Final
+
+_NAME: Final = "blkdebug-async"
+_QEMU_IO: Final = "qemu-io"
+
+#: Runs a door: name in front of messages, name as it was typed, words. Gives the exit status.
+Run = Callable[[str, str, Sequence[str]], int]
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """A way in. Its module is imported only when it is used: others may need much more."""
+
+    #: Has a function main(program, typed, words).
+    module: str
+    #: One line for --help.
+    oneline: str
+
+
+DOORS: Final = {
+    "io": Door("blkdebug_async.cli.io_door", "read, write and break images, as qemu-io does"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Args:
+        argv: Name of the program and its words; None: those of this process.
+
+    Returns:
+        The exit status.
+    """
+    typed, *words = sys.argv if argv is None else argv
+    if PurePath(typed).name == _QEMU_IO:
+        return _enter("io", _QEMU_IO, typed, words)
+    if not words:
+        return _refuse("say what to do")
+    match words[0]:
+        case "--help" | "-h":
+            sys.stdout.write(_help_text())
+        case "--version" | "-V":
+            sys.stdout.write(f"{_NAME} {load_version()}\n")
+        case name if name in DOORS:
+            program = f"{_NAME} {name}"
+            return _enter(name, program, program, words[1:])
+        case name:
+            return _refuse(f"there is no '{name}'")
+    return 0
+
+
+def _enter(name: str, program: str, typed: str, words: Sequence[str]) -> int:
+    run: Run = import_module(DOORS[name].module).main
+    return run(program, typed, words)
+
+
+def _refuse(complaint: str) -> int:
+    sys.stderr.write(f"{_NAME}: {complaint}; {_NAME} --help lists what there is\n")
+    return 2
+
+
+def _help_text() -> str:
+    doors = "".join(f"  {name:<16} {door.oneline}\n" for name, door in DOORS.items())
+    return f"""\
+Usage: {_NAME} COMMAND [ARGUMENT]...
+An asyncio block layer with the semantics of QEMU's blkdebug.
+
+{doors}
+  --help           show this and exit
+  --version        show the version and exit
+
+'{_NAME} COMMAND --help' tells more. Called by the name {_QEMU_IO}, this is {_QEMU_IO}.
+"""
+
+
+def load_version() -> str:
+    """Tell the version of the installed package."""
+    version: str = import_module("blkdebug_async.cli.version").VERSION
+    return version
