@@ -16,10 +16,9 @@ import traceback
 from typing import TextIO
 
 # The door is imported now, or each fork would do it.
-from blkdebug_async.cli import io_door as _io_door
+import blkdebug_async.cli.io_door
+import blkdebug_async.disk  # noqa: F401
 from blkdebug_async.cli.shell import main
-
-assert _io_door
 
 
 def flushed(stream: TextIO) -> None:
