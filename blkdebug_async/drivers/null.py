@@ -6,7 +6,6 @@ QEMU: block/null.c. There the two differ in how they call back; a coroutine show
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 from typing import ClassVar, Final, Self
 
 from blkdebug_async.block.driver import BlockStatus, Driver, Opener
@@ -14,8 +13,9 @@ from blkdebug_async.block.flags import FUA, OFFSET_VALID, ZERO
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import OptionError
-from blkdebug_async.options.filename import Gathered, parse_null_name
+from blkdebug_async.options.filename import FilenameParser, Gathered, parse_null_name
 from blkdebug_async.options.reader import Kind, OptionReader
+from blkdebug_async.options.tree import Options
 from blkdebug_async.units import GIB, INT64_MAX
 
 _NS_PER_S: Final = 1_000_000_000
@@ -99,15 +99,25 @@ class NullDriver(Driver):
         return BlockStatus(OFFSET_VALID | (ZERO if self._read_zeroes else 0), length, offset)
 
 
+def parse_null_co_name(name: str) -> Options:
+    """Read `null-co://`, the only name that there is."""
+    return parse_null_name(name, "null-co")
+
+
+def parse_null_aio_name(name: str) -> Options:
+    """Read `null-aio://`, the only name that there is."""
+    return parse_null_name(name, "null-aio")
+
+
 class NullCoDriver(NullDriver):
     """null-co."""
 
     name: ClassVar[str] = "null-co"
-    parse_filename = staticmethod(partial(parse_null_name, driver="null-co"))
+    parse_filename: ClassVar[FilenameParser | None] = parse_null_co_name
 
 
 class NullAioDriver(NullDriver):
     """null-aio."""
 
     name: ClassVar[str] = "null-aio"
-    parse_filename = staticmethod(partial(parse_null_name, driver="null-aio"))
+    parse_filename: ClassVar[FilenameParser | None] = parse_null_aio_name

@@ -72,7 +72,7 @@ class RawDriver(Driver):
 
     @classmethod
     def from_options(cls, reader: OptionReader) -> Self:
-        offset, size = _take_window(reader)
+        offset, size = _take_window(reader, 0, None)
         return cls(reader.take_child("file"), offset=offset, size=size)
 
     async def open(self, opener: Opener) -> None:
@@ -85,9 +85,13 @@ class RawDriver(Driver):
 
     async def reopen(self, flags: OpenFlags, options: Options) -> None:
         given = {key: options[key] for key in _KINDS if key in options}
-        offset, size = _take_window(OptionReader(given, driver=self.name, is_protocol=False))
+        if not given:
+            return
+        reader = OptionReader(dict(given), driver=self.name, is_protocol=False)
+        offset, size = _take_window(reader, self._offset, self._fixed_size)
         _check_window(offset, size, self.file.length)
         self._offset, self._fixed_size = offset, size
+        self.options.update(given)
 
     # --- facts ---
 
@@ -164,9 +168,9 @@ class RawDriver(Driver):
         return offset + self._offset
 
 
-def _take_window(reader: OptionReader) -> tuple[int, int | None]:
+def _take_window(reader: OptionReader, offset: int, size: int | None) -> tuple[int, int | None]:
     reader.check(_KINDS)
-    return reader.take_size("offset", 0), reader.take_size("size", None)
+    return reader.take_size("offset", offset), reader.take_size("size", size)
 
 
 def _check_window(offset: int, size: int | None, available: int) -> None:

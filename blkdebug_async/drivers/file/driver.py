@@ -1,0 +1,350 @@
+"""file and host_device: a regular file, or a device, of the host.
+
+What the page cache has is read in place, and short writes are made in place; all else runs in
+threads.
+
+QEMU: block/file-posix.c.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import replace
+from enum import StrEnum
+from errno import EINVAL, EIO, ENOTSUP
+from mmap import PAGESIZE
+from typing import ClassVar, Final, ParamSpec, Self, TypeVar
+
+from blkdebug_async.block.driver import BlockStatus, Driver, Opener, Truncation
+from blkdebug_async.block.flags import DATA, MAY_UNMAP, NO_FALLBACK, OFFSET_VALID, OpenFlags
+from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.limits import Limits
+from blkdebug_async.block.permissions import ALL, RESIZE, WRITE, WRITE_UNCHANGED, Permissions
+from blkdebug_async.block.tracked import Request
+from blkdebug_async.drivers.file.direct import NO_ALIGNMENT, probe_alignment
+from blkdebug_async.drivers.file.extents import find_extent
+from blkdebug_async.drivers.file.in_place import (
+    LONGEST_WRITE,
+    NOWAIT,
+    InPlaceWriter,
+    takes_nowait,
+)
+from blkdebug_async.drivers.file.locks import PermissionLocks
+from blkdebug_async.drivers.file.opening import check_kind, open_file
+from blkdebug_async.drivers.file.resize import resize
+from blkdebug_async.drivers.file.threads import run_in_thread
+from blkdebug_async.drivers.file.transfer import read_direct, read_rest, write_direct, write_rest
+from blkdebug_async.drivers.file.zeroing import Zeroing
+from blkdebug_async.errors import BlockError, OptionError
+from blkdebug_async.options.filename import FilenameParser, Gathered, parse_file_name, strip_prefix
+from blkdebug_async.options.reader import Kind, OptionReader, parse_enum
+from blkdebug_async.options.tree import Options, as_text
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_KINDS: Final = {
+    "filename": Kind.STR,
+    "aio": Kind.STR,
+    "aio-max-batch": Kind.NUMBER,
+    "locking": Kind.STR,
+    "pr-manager": Kind.STR,
+    "drop-cache": Kind.BOOL,
+    "x-check-cache-dropped": Kind.BOOL,
+}
+#: Options that may change while the node is open.
+_MUTABLE: Final = frozenset({"drop-cache", "x-check-cache-dropped"})
+_WRITING: Final = WRITE | WRITE_UNCHANGED | RESIZE
+_sync: Final = getattr(os, "fdatasync", os.fsync)
+
+
+class Aio(StrEnum):
+    """How requests are handed to the system."""
+
+    THREADS = "threads"
+    NATIVE = "native"
+    IO_URING = "io_uring"
+
+
+class Locking(StrEnum):
+    """Whether other processes are told what is done to the file."""
+
+    AUTO = "auto"
+    ON = "on"
+    OFF = "off"
+
+
+class FileDriver(Driver):
+    """A regular file.
+
+    Args:
+        path: Its name.
+        aio: Only "threads" can be opened.
+        locking: "auto": take locks where they belong to the open file. "on": refuse to go without.
+
+    Raises:
+        OptionError: EINVAL; there is no name, or an option has an unknown value.
+    """
+
+    name: ClassVar[str] = "file"
+    is_protocol: ClassVar[bool] = True
+    parse_filename: ClassVar[FilenameParser | None] = parse_file_name
+    #: Whether this is for devices.
+    _for_devices: ClassVar[bool] = False
+
+    def __init__(
+        self, path: str | os.PathLike[str], *, aio: str = "threads", locking: str = "auto"
+    ) -> None:
+        super().__init__()
+        self._path = os.fspath(path)
+        if not self._path:
+            raise OptionError(f"The '{self.name}' block driver requires a file name")
+        self._aio = parse_enum(aio, Aio)
+        self._locking = parse_enum(locking, Locking)
+        self.zero_flags = MAY_UNMAP | NO_FALLBACK
+        self.options["filename"] = self._path
+        self._fd = -1
+        self._flags = OpenFlags()
+        self._writable = False
+        self._is_regular = False
+        self._taken = 0
+        self._locks: PermissionLocks | None = None
+        self._alignment = NO_ALIGNMENT
+        #: Flag with which reads are tried in place; 0: they are not.
+        self._nowait = 0
+        #: Longest write that is tried in place, in bytes; -1: none is.
+        self._longest_in_place = -1
+        self._in_place = InPlaceWriter()
+        self._zeroing = Zeroing(is_device=False, zero_range=True)
+        self._sync_errno = 0
+
+    @classmethod
+    def from_options(cls, reader: OptionReader) -> Self:
+        path = reader.take_str("filename", "")
+        if not path:
+            raise OptionError(f"The '{cls.name}' block driver requires a file name")
+        reader.check(_KINDS)
+        driver = cls(
+            path, aio=reader.take_str("aio", "threads"), locking=reader.take_str("locking", "auto")
+        )
+        manager = reader.take_str("pr-manager", None)
+        if manager is not None:
+            raise OptionError(f"No persistent reservation manager with id '{manager}'")
+        # Nothing here comes in batches, and no node ever moves to another host.
+        reader.take_number("aio-max-batch", 0)
+        reader.take_bool("drop-cache", True)
+        reader.take_bool("x-check-cache-dropped", False)
+        return driver
+
+    # --- life ---
+
+    async def open(self, opener: Opener) -> None:
+        self._flags = opener.flags
+        if self._locking is not Locking.OFF:
+            if PermissionLocks.available():
+                self._locks = PermissionLocks(self._path)
+            elif self._locking is Locking.ON:
+                raise OptionError("File lock requested but OFD locking syscall is unavailable")
+        fd = self._open_as(self._flags)
+        try:
+            self._check_aio()
+            check_kind(fd, self._path, self.name, device=self._for_devices)
+            self._adopt(fd, self._flags)
+        except OSError:
+            os.close(fd)
+            raise
+        mode = os.fstat(fd).st_mode
+        self._is_regular = stat.S_ISREG(mode)
+        # A block device may keep stale pages of what it zeroed itself.
+        zero_range = self._flags.direct or not stat.S_ISBLK(mode)
+        self._zeroing = Zeroing(is_device=self._for_devices, zero_range=zero_range)
+
+    async def close(self) -> None:
+        fd, self._fd = self._fd, -1
+        if fd >= 0:
+            os.close(fd)
+
+    async def reopen(self, flags: OpenFlags, options: Options) -> None:
+        for key in _KINDS.keys() - _MUTABLE:
+            if key in options and as_text(options[key]) != as_text(self.options.get(key)):
+                raise OptionError(f"Cannot change the option '{key}'")
+        if flags.direct != self._flags.direct or self._needs_writing(flags) != self._writable:
+            self._exchange(flags)
+        self._flags = flags
+
+    def _check_aio(self) -> None:
+        if self._aio is Aio.NATIVE and not self._flags.direct:
+            raise OptionError(
+                "aio=native was specified, but it requires cache.direct=on, "
+                "which was not specified."
+            )
+        if self._aio is not Aio.THREADS:
+            raise OptionError(f"aio={self._aio} was specified, but is not supported in this build.")
+
+    def _needs_writing(self, flags: OpenFlags) -> bool:
+        # With auto-read-only, the file is opened for writing when somebody wants to write.
+        return bool(self._taken & _WRITING) if flags.auto_read_only else not flags.read_only
+
+    def _open_as(self, flags: OpenFlags) -> int:
+        return open_file(self._path, writable=self._needs_writing(flags), direct=flags.direct)
+
+    def _adopt(self, fd: int, flags: OpenFlags) -> None:
+        self._alignment = probe_alignment(fd) if flags.direct else NO_ALIGNMENT
+        self._fd = fd
+        self._writable = self._needs_writing(flags)
+        cached = not flags.direct and takes_nowait(fd)
+        self._nowait = NOWAIT if cached else 0
+        self._longest_in_place = LONGEST_WRITE if cached else -1
+        self._in_place = InPlaceWriter()
+
+    def _exchange(self, flags: OpenFlags) -> None:
+        old = self._fd
+        new = self._open_as(flags)
+        try:
+            if self._locks is not None:
+                self._locks.move(new)
+            self._adopt(new, flags)
+        except OSError:
+            os.close(new)
+            raise
+        os.close(old)
+
+    # --- facts ---
+
+    def length(self) -> int:
+        if self._is_regular:
+            return os.fstat(self._fd).st_size
+        return os.lseek(self._fd, 0, os.SEEK_END)
+
+    def refresh_limits(self, limits: Limits) -> Limits:
+        return replace(
+            limits,
+            request_alignment=self._alignment.request,
+            min_mem_alignment=self._alignment.memory,
+            opt_mem_alignment=max(self._alignment.memory, PAGESIZE),
+        )
+
+    def permissions_changed(self, permissions: Permissions) -> None:
+        if self._fd < 0:
+            return
+        if self._flags.force_share:
+            permissions = Permissions(permissions.taken, ALL)
+        before, self._taken = self._taken, permissions.taken
+        try:
+            if self._locks is not None:
+                self._locks.change(self._fd, permissions)
+            if self._needs_writing(self._flags) != self._writable:
+                self._exchange(self._flags)
+        except OSError:
+            self._taken = before
+            raise
+
+    def plain_filename(self, told: Gathered) -> str | None:
+        return None if told.is_special else self._path
+
+    # --- requests ---
+
+    async def preadv(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        done = 0
+        if self._nowait:
+            try:
+                done = os.preadv(self._fd, iov.views, offset, self._nowait)
+            except OSError:
+                # It would wait; or the error will come again where it may wait.
+                done = 0
+            if done == length:
+                return
+            if self._is_regular and offset + done >= os.fstat(self._fd).st_size:
+                iov.slice(done, length - done).fill(0)
+                return
+        if self._flags.direct:
+            await self._in_thread("read from", read_direct, self._fd, iov, offset)
+        else:
+            await self._in_thread("read from", read_rest, self._fd, iov, offset, done)
+
+    async def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        done = 0
+        if length <= self._longest_in_place:
+            done = self._in_place.write(self._fd, iov.views, offset, length)
+            if done == length:
+                return
+        if self._flags.direct:
+            await self._in_thread("write to", write_direct, self._fd, iov, offset)
+        else:
+            await self._in_thread("write to", write_rest, self._fd, iov, offset, done)
+
+    async def pwrite_zeroes(self, offset: int, length: int, flags: int, request: Request) -> None:
+        zero = self._zeroing.write_zeroes
+        await self._in_thread("zero a part of", zero, self._fd, offset, length, flags)
+
+    async def pdiscard(self, offset: int, length: int, request: Request) -> None:
+        discard = self._zeroing.discard
+        await self._in_thread("discard a part of", discard, self._fd, offset, length)
+
+    async def flush_to_disk(self, request: Request) -> None:
+        if self._sync_errno:
+            raise BlockError(
+                self._sync_errno, f"Could not flush '{self._path}': an earlier flush failed"
+            )
+        try:
+            await self._in_thread("flush", _sync, self._fd)
+        except OSError as error:
+            # The kernel may have marked pages clean that never reached the disk, and would say
+            # yes the next time. Without the page cache there are no such pages.
+            if not self._flags.direct:
+                self._sync_errno = error.errno or EIO
+            raise
+
+    async def block_status(
+        self, offset: int, length: int, want_zero: bool, request: Request
+    ) -> BlockStatus:
+        if not want_zero:
+            return BlockStatus(DATA | OFFSET_VALID, length, offset)
+        what, length = find_extent(self._fd, offset, length, self._alignment.request)
+        return BlockStatus(what | OFFSET_VALID, length, offset)
+
+    async def truncate(self, size: int, how: Truncation, request: Request) -> None:
+        if self._is_regular:
+            await self._in_thread("resize", resize, self._fd, size, how.preallocation)
+            return
+        if how.preallocation != "off":
+            raise BlockError(
+                ENOTSUP,
+                f"Preallocation mode '{how.preallocation}' unsupported for this non-regular file",
+            )
+        length = self.length()
+        if size != length and how.exact:
+            raise BlockError(ENOTSUP, "Cannot resize device files")
+        if size > length:
+            raise BlockError(EINVAL, "Cannot grow device files")
+
+    async def _in_thread(
+        self, verb: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        try:
+            return await run_in_thread(function, *args, **kwargs)
+        except BlockError:
+            raise
+        except OSError as error:
+            message = f"Could not {verb} '{self._path}': {error.strerror}"
+            raise BlockError(error.errno or EIO, message) from error
+
+
+def parse_host_device_name(name: str) -> Options:
+    """Read a path, with or without `host_device:` in front."""
+    return {"filename": strip_prefix(name, "host_device")}
+
+
+class HostDeviceDriver(FileDriver):
+    """A character or block device."""
+
+    name: ClassVar[str] = "host_device"
+    has_variable_length: ClassVar[bool] = True
+    parse_filename: ClassVar[FilenameParser | None] = parse_host_device_name
+    _for_devices: ClassVar[bool] = True

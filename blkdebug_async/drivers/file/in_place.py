@@ -1,0 +1,100 @@
+"""Reads and writes that are tried without leaving the event loop.
+
+A trip to a thread costs 90 to 130 us, a copy from or to the page cache 1 to 10 us. Reads say
+RWF_NOWAIT, so the kernel never waits for the disk. Few file systems take that for writes (ext4
+does not), and without it the kernel may wait: to read the rest of a page, or because too much is
+dirty already. Measured on ext4, Linux 6.18, writes of 4 KiB in place: 3 us (median), 35 us
+(99.9 %); beside two processes that wrote and synced as fast as the disk could: 5 us, 0.6 ms, at
+worst 4 ms.
+
+So a write is made in place if it is short and no page of it must be read first. If one took longer
+than SLOW_S nevertheless, the following ones go to threads for PAUSE_S: writes hold the loop up no
+more than once in that time, and then for as long as the kernel makes one writer of a local file
+system wait (0.2 s when too much is dirty).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from errno import EAGAIN, EINVAL, EOPNOTSUPP
+from mmap import PAGESIZE
+from typing import Final
+
+from blkdebug_async.units import KIB
+
+#: Longest write in place, in bytes; copying that much takes 10 us.
+LONGEST_WRITE: Final = 64 * KIB
+#: A write that takes longer has waited for something, in seconds.
+SLOW_S: Final = 0.002
+#: How long writes stay away after that, in seconds.
+PAUSE_S: Final = 1.0
+#: 0 where there is no such flag, as on macOS.
+NOWAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
+
+
+def takes_nowait(fd: int) -> bool:
+    """Tell whether a file can say that a read would wait.
+
+    Local file systems with a page cache can. Network file systems, FUSE and devices that talk
+    cannot: they may wait for anything, even for this very process.
+    """
+    if not NOWAIT:
+        return False
+    try:
+        os.preadv(fd, [bytearray(1)], 0, NOWAIT)
+    except OSError as error:
+        return error.errno == EAGAIN
+    return True
+
+
+class InPlaceWriter:
+    """Writes to one file in place, if that is a good idea at the moment."""
+
+    __slots__ = ("_calm_at_s", "_nowait", "_probe")
+
+    def __init__(self) -> None:
+        self._nowait = NOWAIT
+        #: When writes may come back, on the loop's clock.
+        self._calm_at_s = 0.0
+        self._probe = bytearray(1)
+
+    def write(self, fd: int, views: list[memoryview], offset: int, length: int) -> int:
+        """Write what can be written at once.
+
+        Returns:
+            How many bytes were written. Errors count as nothing: a thread will meet them again.
+        """
+        try:
+            if self._nowait:
+                return os.pwritev(fd, views, offset, self._nowait)
+        except OSError as error:
+            if error.errno not in (EOPNOTSUPP, EINVAL):
+                return 0
+            # EINVAL: the file system does not know the flag, or there are too many views.
+            self._nowait = 0
+        start_s = asyncio.get_running_loop().time()
+        if start_s < self._calm_at_s or not self._edges_are_cached(fd, offset, offset + length):
+            return 0
+        try:
+            written = os.pwritev(fd, views, offset)
+        except OSError:
+            return 0
+        end_s = asyncio.get_running_loop().time()
+        if end_s - start_s > SLOW_S:
+            self._calm_at_s = end_s + PAUSE_S
+        return written
+
+    def _edges_are_cached(self, fd: int, start: int, end: int) -> bool:
+        # Pages that are written from end to end need not be read.
+        head = start % PAGESIZE and self._is_cached(fd, start)
+        tail = end % PAGESIZE and self._is_cached(fd, end - 1)
+        return head is not False and tail is not False
+
+    def _is_cached(self, fd: int, offset: int) -> bool:
+        try:
+            os.preadv(fd, [self._probe], offset, NOWAIT)
+        except OSError:
+            return False
+        # What lies past the end of the file is cached as well as can be.
+        return True
