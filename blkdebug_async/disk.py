@@ -323,7 +323,7 @@ class Disk:
             for node in self.root.walk()
             for request in node.tracker.requests
         ]
-        return "; ".join(["in flight: " + one for one in requests]) or "nothing is in flight"
+        return f"in flight: {'; '.join(requests)}" if requests else "nothing is in flight"
 
     def suspended(self) -> list[tuple[str, RequestView | None]]:
         """List all requests held at breakpoints anywhere in the tree, with their tags."""
