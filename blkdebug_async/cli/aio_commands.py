@@ -22,7 +22,7 @@ from blkdebug_async.cli.io_commands import (
     write_report,
 )
 from blkdebug_async.cli.session import Session
-from blkdebug_async.cli.shell_disk import ShellDisk
+from blkdebug_async.disk import Disk
 from blkdebug_async.errors import SuspendedError
 
 
@@ -36,7 +36,7 @@ async def aio_read(session: Session, words: list[str]) -> None:
     session.submit(_read(session.require_disk(), arguments, buffer))
 
 
-async def _read(disk: ShellDisk, arguments: VectorArguments, buffer: memoryview) -> str:
+async def _read(disk: Disk, arguments: VectorArguments, buffer: memoryview) -> str:
     start_ns = now_ns()
     try:
         await disk.preadv(arguments.offset, cut(buffer, arguments.lengths))
@@ -61,7 +61,7 @@ async def aio_write(session: Session, words: list[str]) -> None:
         session.submit(_write(disk, arguments, write_pieces(session, arguments)))
 
 
-async def _write(disk: ShellDisk, arguments: VectorArguments, pieces: list[memoryview]) -> str:
+async def _write(disk: Disk, arguments: VectorArguments, pieces: list[memoryview]) -> str:
     start_ns = now_ns()
     try:
         await disk.pwritev(arguments.offset, pieces, arguments.flags)
@@ -70,7 +70,7 @@ async def _write(disk: ShellDisk, arguments: VectorArguments, pieces: list[memor
     return write_report(arguments, now_ns() - start_ns)
 
 
-async def _write_zeroes(disk: ShellDisk, arguments: VectorArguments, *, starts_clock: bool) -> str:
+async def _write_zeroes(disk: Disk, arguments: VectorArguments, *, starts_clock: bool) -> str:
     start_ns = now_ns() if starts_clock else 0
     try:
         await disk.pwrite_zeroes(arguments.offset, arguments.total, arguments.flags)

@@ -87,7 +87,7 @@ async def _run(session: Session, command: Command, words: list[str]) -> None:
         raise CommandFailed
     if command.permissions:
         try:
-            session.require_disk().take_permissions(command.permissions)
+            session.require_disk().acquire(command.permissions)
         except OSError as error:
             raise file_commands.told(error) from error
     await command.run(session, words)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable
-from errno import EIO
+from errno import EIO, ENOTSUP
 
-from blkdebug_async.block.permissions import WRITE, WRITE_UNCHANGED
 from blkdebug_async.cli.arguments import Given
 from blkdebug_async.cli.failures import CommandFailed, ErrorReport, UsageError
 from blkdebug_async.cli.format import size_text
 from blkdebug_async.cli.getopt import Getopt
 from blkdebug_async.cli.opening import (
     LETTERS,
-    CacheMode,
     OpenRequest,
     OpenSettings,
     cache_mode,
@@ -21,7 +19,9 @@ from blkdebug_async.cli.opening import (
 )
 from blkdebug_async.cli.parse import parse_size
 from blkdebug_async.cli.session import Session
-from blkdebug_async.cli.shell_disk import ShellDisk
+from blkdebug_async.disk import Disk
+from blkdebug_async.drivers.null import NullDriver
+from blkdebug_async.opening import CacheMode
 from blkdebug_async.options.tree import Options
 from blkdebug_async.units import SECTOR_SIZE
 
@@ -107,19 +107,18 @@ async def reopen(session: Session, words: list[str]) -> None:
         wanted.apply(letter, value, session)
     if given.operands:
         raise UsageError
-    if wanted.read_only:
-        await attempt(session.perform(disk.drain()))
-        disk.drop_permissions(WRITE | WRITE_UNCHANGED)
     options = wanted.all_options()
-    writethrough = wanted.cache.writethrough
-    await attempt(session.perform(disk.reopen(options, writethrough=writethrough)))
+    reopening = disk.reopen(
+        options, writethrough=wanted.cache.writethrough, keep_write=not wanted.read_only
+    )
+    await attempt(session.perform(reopening))
 
 
 class _Reopening:
     """What reopen is asked for, on top of how things are."""
 
-    def __init__(self, disk: ShellDisk) -> None:
-        flags = disk.flags
+    def __init__(self, disk: Disk) -> None:
+        flags = disk.root.flags
         self.options: Options = {}
         self.read_only = flags.read_only
         self.cache = CacheMode(flags.direct, flags.no_flush, disk.writethrough)
@@ -165,7 +164,7 @@ async def truncate(session: Session, words: list[str]) -> None:
     # What is parsed is the operand; what a complaint shows is the first word, as in QEMU 7.2.
     size = parse_size(given.operands[0], session.warn, shown=given.first_word)
     mode = given.texts.get("m", "off")
-    await attempt(session.perform(session.require_disk().truncate(size, prealloc=mode)))
+    await attempt(session.perform(session.require_disk().truncate(size, preallocation=mode)))
 
 
 def _preallocation_index(mode: str) -> int:
@@ -185,15 +184,18 @@ async def length(session: Session, words: list[str]) -> None:
 
 async def info(session: Session, words: list[str]) -> None:
     """Show facts about the top node."""
-    facts = session.require_disk().info()
+    root = session.require_disk().root
+    driver = root.driver
     # A protocol driver has two names, which are the same.
-    session.write(f"format name: {facts.driver}\n" * (2 if facts.is_protocol else 1))
-    if facts.cluster_size is None:
-        raise CommandFailed
-    session.write(f"cluster size: {size_text(facts.cluster_size)}\n")
-    session.write(f"vm state offset: {size_text(facts.vm_state_offset)}\n")
-    if facts.specific:
-        session.write(f"Format specific information:\n{facts.specific}")
+    session.write(f"format name: {driver.name}\n" * (2 if driver.is_protocol else 1))
+    *_, leaf = root.primary_chain()
+    if isinstance(leaf.driver, NullDriver):
+        # Each driver asks the one below, and this one has no answer.
+        raise CommandFailed(errno=ENOTSUP)
+    session.write(f"cluster size: {size_text(driver.cluster_size())}\n")
+    session.write(f"vm state offset: {size_text(0)}\n")
+    if specific := driver.specific_info():
+        session.write(f"Format specific information:\n{specific}")
 
 
 # --- allocation ---

@@ -11,29 +11,13 @@ from typing import Final
 from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.cli.failures import ErrorReport
 from blkdebug_async.errors import OptionError
+from blkdebug_async.opening import CACHE_MODES, CacheMode
 from blkdebug_async.options.tree import Options, Warn, parse_comma
 
 #: Options that program and open share, and those that take an argument, as for Getopt.
 LETTERS: Final = "rsnCkUi:t:d:"
 
 
-@dataclass(frozen=True, slots=True)
-class CacheMode:
-    """What the name of a cache mode stands for."""
-
-    direct: bool = False
-    no_flush: bool = False
-    writethrough: bool = False
-
-
-CACHE_MODES: Final = {
-    "none": CacheMode(direct=True),
-    "off": CacheMode(direct=True),
-    "directsync": CacheMode(direct=True, writethrough=True),
-    "writeback": CacheMode(),
-    "unsafe": CacheMode(no_flush=True),
-    "writethrough": CacheMode(writethrough=True),
-}
 _DISCARD_MODES: Final = {"off": False, "ignore": False, "on": True, "unmap": True}
 _AIO_MODES: Final = ("threads", "native", "io_uring")
 

@@ -14,8 +14,8 @@ from typing import Protocol, TypeVar
 from blkdebug_async.cli.eager import Activity, advance_all, start_now
 from blkdebug_async.cli.opening import OpenRequest
 from blkdebug_async.cli.output import Output
-from blkdebug_async.cli.shell_disk import ShellDisk
 from blkdebug_async.compat import SAFE, Compat
+from blkdebug_async.disk import Disk
 from blkdebug_async.errors import BlockError
 
 T = TypeVar("T")
@@ -24,7 +24,7 @@ T = TypeVar("T")
 class Opener(Protocol):
     """Opens disks for a session."""
 
-    async def __call__(self, request: OpenRequest, session: Session) -> ShellDisk:
+    async def __call__(self, request: OpenRequest, session: Session) -> Disk:
         """Open a disk; it says what it has to say through the session.
 
         Raises:
@@ -49,7 +49,7 @@ class Session:
         self.compat = compat
         self.open_disk = open_disk
         #: What is open; None: nothing.
-        self.disk: ShellDisk | None = None
+        self.disk: Disk | None = None
         #: File names are option strings, as with --image-opts.
         self.image_opts = False
         #: Buffers start 16 bytes off.
@@ -178,7 +178,7 @@ class Session:
             return True
         return False
 
-    def require_disk(self) -> ShellDisk:
+    def require_disk(self) -> Disk:
         """Give the open disk; the dispatcher has made sure that there is one."""
         assert self.disk is not None
         return self.disk

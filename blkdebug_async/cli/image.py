@@ -1,0 +1,65 @@
+"""Opens an image for a session: a request becomes a tree of nodes that tells what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from errno import ENOTSUP
+
+from blkdebug_async.block.context import Context
+from blkdebug_async.cli.opening import OpenRequest
+from blkdebug_async.cli.session import Session
+from blkdebug_async.cli.trace_lines import SessionObserver, TraceSwitches
+from blkdebug_async.disk import Disk
+from blkdebug_async.drivers.file.driver import FileDriver
+from blkdebug_async.errors import BlockError, OptionError
+from blkdebug_async.tree import TreeOpener
+
+#: How QEMU begins a warning that it prints as it is.
+_LOUD = "WARNING: "
+
+
+class ImageOpener:
+    """Opens images.
+
+    Args:
+        traces: What is shown as a trace.
+        trace: Takes a line of the trace, its end included.
+    """
+
+    def __init__(self, traces: TraceSwitches, trace: Callable[[str], object]) -> None:
+        self._traces = traces
+        self._trace = trace
+
+    async def __call__(self, request: OpenRequest, session: Session) -> Disk:
+        if request.snapshot:
+            raise BlockError(ENOTSUP, "There is no driver yet for the overlay of -s")
+        observer = SessionObserver(session, self._traces, self._trace)
+        context = Context(compat=session.compat, observer=observer)
+        tree = TreeOpener(context, _warner(session))
+        node = await tree.open_options(request.filename, request.options, request.flags)
+        try:
+            if request.aio == "native" and not request.flags.direct:
+                _refuse_native(FileDriver in {type(each.driver) for each in node.walk()})
+            return Disk(tree, node, writethrough=request.writethrough)
+        except OSError:
+            await node.close()
+            raise
+
+
+def _refuse_native(has_file: bool) -> None:
+    # Our requests go to the page cache or to threads, whatever is wanted; only what is wrong in
+    # QEMU is wrong here.
+    if has_file:
+        raise OptionError(
+            "aio=native was specified, but it requires cache.direct=on, which was not specified."
+        )
+
+
+def _warner(session: Session) -> Callable[[str], None]:
+    def warn(message: str) -> None:
+        if message.startswith(_LOUD):
+            session.output.write_error(f"{message}\n")
+        else:
+            session.warn(message)
+
+    return warn
