@@ -4,13 +4,12 @@ from errno import EINVAL, EIO, ENOSPC, EPERM
 
 import pytest
 
-from blkdebug_async.compat import COMPAT, Compat
+from blkdebug_async.compat import COMPAT
 from blkdebug_async.drivers.blkdebug.machine import RuleMachine, Verdict
 from blkdebug_async.drivers.blkdebug.rules import (
     InjectError,
     Phase,
     Predicate,
-    Rule,
     SetState,
     Suspend,
 )
@@ -19,7 +18,6 @@ from blkdebug_async.events import Event, IoType
 from tests.unit.drivers.blkdebug.fakes import FakeRequest
 
 READ, WRITE = Event.READ_AIO, Event.WRITE_AIO
-ERA_2018 = Compat(rule_state_of_2018=True)
 
 
 def tags_of(machine: RuleMachine, event: Event, request: FakeRequest | None = None) -> list[str]:
@@ -268,6 +266,16 @@ def test_breakpoints_are_removed_by_tag_on_all_events_and_phases() -> None:
     assert not machine.watches_phase(Phase.AFTER_DRIVER)
 
 
+def test_all_breakpoints_can_be_removed_while_other_rules_stay() -> None:
+    machine = RuleMachine(
+        [InjectError(READ), Suspend("A", event=READ), Suspend("B", phase=Phase.AFTER_DRIVER)]
+    )
+    machine.remove_all_breakpoints()
+    assert tags_of(machine, READ) == []
+    assert not machine.watches_phase(Phase.AFTER_DRIVER)
+    assert errno_of(machine) == EIO
+
+
 def test_breakpoint_added_under_an_old_tag_can_be_removed_again() -> None:
     machine = RuleMachine([Suspend("A", event=READ)])
     tags_of(machine, READ)
@@ -389,84 +397,3 @@ def test_unused_does_not_list_what_was_used_up_or_removed() -> None:
     machine.verdict(IoType.READ, 0, 512)
     machine.remove_breakpoint("A")
     assert machine.unused() == []
-
-
-# --- the era of 2018 ---
-
-
-@pytest.mark.parametrize("rules", [[], [InjectError(READ), SetState(READ, new_state=2)]])
-def test_of_2018_event_without_breakpoints_is_done_on_return(rules: list[Rule]) -> None:
-    machine = RuleMachine(rules, ERA_2018)
-    assert machine.on_event(READ) == ()
-    assert machine.has_armed is bool(rules)
-
-
-def test_of_2018_request_is_held_at_the_newest_breakpoint_first_and_then_at_the_next() -> None:
-    machine = RuleMachine([Suspend("A", event=READ), Suspend("B", event=READ)], ERA_2018)
-    assert list(machine.on_event(READ)) == [("B",), ("A",)]
-
-
-def test_of_2018_rules_behind_a_breakpoint_wait_with_the_request() -> None:
-    machine = RuleMachine([InjectError(READ), SetState(READ, new_state=2)], ERA_2018)
-    machine.add_breakpoint(Suspend("A", event=READ))
-    held = iter(machine.on_event(READ))
-    assert next(held) == ("A",)
-    assert (machine.state, machine.has_armed) == (1, False)
-    assert list(held) == []
-    assert (machine.state, machine.has_armed) == (2, True)
-
-
-def test_of_2018_event_meanwhile_overwrites_a_pending_state_change() -> None:
-    # The change is visited before the breakpoint, because it was added later.
-    machine = RuleMachine(compat=ERA_2018)
-    machine.add_breakpoint(Suspend("A", event=READ))
-    machine.add_rule(SetState(READ, new_state=2))
-    machine.add_rule(InjectError(WRITE))
-    held = iter(machine.on_event(READ))
-    next(held)
-    machine.on_event(WRITE)
-    assert list(held) == []
-    assert machine.state == 1
-
-
-def test_of_7_2_event_meanwhile_leaves_the_state_change_alone() -> None:
-    machine = RuleMachine()
-    machine.add_breakpoint(Suspend("A", event=READ))
-    machine.add_rule(SetState(READ, new_state=2))
-    machine.add_rule(InjectError(WRITE))
-    held = iter(machine.on_event(READ))
-    next(held)
-    machine.on_event(WRITE)
-    assert list(held) == []
-    assert machine.state == 2
-
-
-def test_of_2018_state_set_meanwhile_counts_for_the_rules_that_waited() -> None:
-    machine = RuleMachine(
-        [InjectError(READ, state=2, errno=ENOSPC), SetState(WRITE, new_state=2)], ERA_2018
-    )
-    machine.add_breakpoint(Suspend("A", event=READ))
-    held = iter(machine.on_event(READ))
-    next(held)
-    machine.on_event(WRITE)
-    assert list(held) == []
-    assert errno_of(machine) == ENOSPC
-
-
-def test_of_2018_rules_removed_meanwhile_are_not_applied() -> None:
-    machine = RuleMachine([Suspend("A", event=READ), Suspend("B", event=READ)], ERA_2018)
-    held = iter(machine.on_event(READ))
-    assert next(held) == ("B",)
-    assert machine.remove_breakpoint("A") == 1
-    assert list(held) == []
-
-
-def test_of_2018_phase_meanwhile_leaves_a_pending_state_change_alone() -> None:
-    machine = RuleMachine([Suspend("P", phase=Phase.AFTER_DRIVER)], ERA_2018)
-    machine.add_breakpoint(Suspend("A", event=READ))
-    machine.add_rule(SetState(READ, new_state=2))
-    held = iter(machine.on_event(READ))
-    next(held)
-    assert machine.on_phase(Phase.AFTER_DRIVER, FakeRequest()) == ("P",)
-    assert list(held) == []
-    assert machine.state == 2
