@@ -30,6 +30,8 @@ class Compat:
     config_errors_hide_place: bool = False
     #: aio_write -z reports the host's uptime as elapsed time.
     aio_zero_timer_not_started: bool = False
+    #: A file's requests go on in a later turn of the loop, as from a thread, though done at once.
+    file_requests_take_a_turn: bool = False
     #: Head and tail are read one after the other, a block that is both only as head (up to 4.1).
     rmw_events_of_2018: bool = False
     #: One node-wide next state, which a concurrent event overwrites; suspends inside the rule loop.
@@ -53,12 +55,14 @@ COMPAT = MappingProxyType(
             any_errno=True,
             config_errors_hide_place=True,
             aio_zero_timer_not_started=True,
+            file_requests_take_a_turn=True,
         ),
         "seed": Compat(
             fua_flushes_too_early=True,
             drain_waits_for_suspended=True,
             any_errno=True,
             aio_zero_timer_not_started=True,
+            file_requests_take_a_turn=True,
             rmw_events_of_2018=True,
             rule_state_of_2018=True,
             blkdebug_of_2018=True,

@@ -234,7 +234,6 @@ LINES = {
     "aio-write-invalid": "aio_write -i 0 512",
     "aio-write-z-several": "aio_write -z 0 512 512",
     "aio-write-u-alone": "aio_write -u 0 512",
-    "aio-write-z-and-pattern": "aio_write -z -P 1 0 512",
     "aio-read-bad-pattern": "aio_read -P x 0 512",
     "aio-read-bad-offset": "aio_read x 512",
     "aio-write-bad-length": "aio_write 0 x",
@@ -260,6 +259,7 @@ ASYNC = {
     "write-past-the-end": "aio_write 64k 512",
     "write-zeroes-past-the-end": "aio_write -z 64k 512",
     "write-nothing": "aio_write 0 0",
+    "write-zeroes-and-pattern": "aio_write -z -P 1 0 512",
     "read-nothing": "aio_read 0 0",
 }
 

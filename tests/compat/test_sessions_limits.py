@@ -127,7 +127,7 @@ FRAGMENTS = {
 
 SESSIONS: dict[str, Session] = {
     **{
-        f"{limit}-is-{name}": on_blkdebug(f"{limit}={value}", "write -q 0 64k", "write -z 1 9000")
+        f"{limit}-is-{name}": on_blkdebug(f"{limit}={value}", "write -q 0 8k", "write -z 1 3000")
         for limit in LIMITS
         for name, value in VALUES.items()
     },

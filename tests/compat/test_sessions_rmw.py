@@ -114,9 +114,10 @@ def hit_by_read_error(event: str, command: str) -> Session:
     return on_blkdebug(
         f"align=4k,inject-error.0.event={event},inject-error.0.iotype=read,inject-error.0.once=on",
         f"{command} 1k 1k",
+        # The bytes around it are uninitialised memory now.
+        "write -P 9 0 4k",
         f"{command} 17k 8k",
-        "read -v 0 4k",
-        "read -v 16k 12k",
+        "write -P 9 16k 12k",
     )
 
 

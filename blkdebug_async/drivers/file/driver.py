@@ -8,6 +8,7 @@ QEMU: block/file-posix.c.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from collections.abc import Callable
@@ -117,6 +118,8 @@ class FileDriver(Driver):
         #: Longest write that is tried in place, in bytes; -1: none is.
         self._longest_in_place = -1
         self._in_place = InPlaceWriter()
+        #: What is done in place goes on a turn of the loop later, as from one of QEMU's threads.
+        self._takes_a_turn = False
         self._zeroing = Zeroing(is_device=False, zero_range=True)
         self._sync_errno = 0
 
@@ -142,6 +145,7 @@ class FileDriver(Driver):
 
     async def open(self, opener: Opener) -> None:
         self._flags = opener.flags
+        self._takes_a_turn = opener.compat.file_requests_take_a_turn
         if self._locking is not Locking.OFF:
             if PermissionLocks.available():
                 self._locks = PermissionLocks(self._path)
@@ -256,10 +260,12 @@ class FileDriver(Driver):
             except OSError:
                 # It would wait; or the error will come again where it may wait.
                 done = 0
-            if done == length:
-                return
-            if self._is_regular and offset + done >= os.fstat(self._fd).st_size:
+            if done < length and self._is_regular and offset + done >= self.length():
                 iov.slice(done, length - done).fill(0)
+                done = length
+            if done == length:
+                if self._takes_a_turn:
+                    await asyncio.sleep(0)
                 return
         if self._flags.direct:
             await self._in_thread("read from", read_direct, self._fd, iov, offset)
@@ -273,6 +279,8 @@ class FileDriver(Driver):
         if length <= self._longest_in_place:
             done = self._in_place.write(self._fd, iov.views, offset, length)
             if done == length:
+                if self._takes_a_turn:
+                    await asyncio.sleep(0)
                 return
         if self._flags.direct:
             await self._in_thread("write to", write_direct, self._fd, iov, offset)
