@@ -103,10 +103,10 @@ async def test_resume_all_takes_the_last_one_first_and_leaves_other_tags(
 
 
 async def test_resume_everything_takes_the_last_one_first(points: Watched, tasks: Tasks) -> None:
-    for name, tag in [("a", "T"), ("b", "U"), ("c", "T")]:
+    for name, tag in [("a", "T"), ("b", "U"), ("c", "V")]:
         await tasks.start(points.go_through(name, tag))
     assert points.resume_everything() == 3
-    assert points.log[-3:] == ["resuming T", "resuming U", "resuming T"]
+    assert points.log[-3:] == ["resuming V", "resuming U", "resuming T"]
     assert points.parked() == []
 
 

@@ -11,9 +11,9 @@ from blkdebug_async.drivers.blkdebug.machine import RuleMachine
 from blkdebug_async.drivers.blkdebug.rules import InjectError, Rule, SetState, Suspend
 from blkdebug_async.events import Event, IoType
 
-EVENTS = (Event.READ_AIO, Event.WRITE_AIO, Event.PWRITEV)
+EVENTS = (Event.READ_AIO, Event.WRITE_AIO)
 TAGS = ("A", "B")
-STATES = st.integers(0, 3)
+STATES = st.sampled_from([0, 0, 1, 2])
 
 
 @dataclass(eq=False)
@@ -106,7 +106,7 @@ injections = st.builds(
     iotypes=st.sampled_from(
         [{IoType.READ}, {IoType.WRITE}, {IoType.READ, IoType.WRITE, IoType.FLUSH}]
     ),
-    sector=st.none() | st.integers(0, 3),
+    sector=st.sampled_from([None, None, 0, 1]),
     once=st.booleans(),
     immediately=st.booleans(),
 )
@@ -114,18 +114,22 @@ state_changes = st.builds(SetState, st.sampled_from(EVENTS), new_state=STATES, s
 breakpoints = st.builds(Suspend, st.sampled_from(TAGS), event=st.sampled_from(EVENTS))
 pieces = st.tuples(
     st.sampled_from([IoType.READ, IoType.WRITE, IoType.BLOCK_STATUS]),
-    st.integers(0, 2048),
-    st.integers(0, 1024),
+    st.integers(0, 4).map(lambda sector: sector * 256),
+    st.sampled_from([0, 1, 512, 1024]),
 ) | st.just((IoType.FLUSH, 0, 0))
 steps = st.lists(
     st.sampled_from(EVENTS)
     | pieces
+    | st.sampled_from(EVENTS)
+    | pieces
+    | breakpoints
     | breakpoints
     | injections
     | state_changes
     | st.sampled_from(TAGS)
     | st.integers(0, 3),
-    max_size=40,
+    min_size=10,
+    max_size=60,
 )
 
 
