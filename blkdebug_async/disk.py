@@ -23,7 +23,7 @@ from blkdebug_async.drivers.blkdebug.rules import Rule
 from blkdebug_async.errors import BlockError, OptionError, SuspendedError
 from blkdebug_async.options.tree import Options
 from blkdebug_async.trace import RequestView
-from blkdebug_async.tree import TreeOpener, change_flags, take_generic
+from blkdebug_async.tree import TreeOpener, change_flags, check_unchanged, take_generic
 
 
 class Disk:
@@ -107,7 +107,7 @@ class Disk:
         iov = Iovec.of(buffers)
         edge = self._check(offset, iov.length, "read")
         if self._quiesced:
-            await self._wait_unquiesced()
+            edge = await self._wait_unquiesced()
         await edge.preadv(offset, iov.length, iov, flags, None)
 
     async def pwritev(self, offset: int, buffers: Iterable[Buffer], flags: int = 0) -> None:
@@ -119,7 +119,7 @@ class Disk:
         iov = Iovec.of(buffers)
         edge = self._check(offset, iov.length, "write")
         if self._quiesced:
-            await self._wait_unquiesced()
+            edge = await self._wait_unquiesced()
         if not edge.permissions.taken & perms.WRITE:
             self.acquire(perms.WRITE)
         if self.writethrough:
@@ -149,7 +149,7 @@ class Disk:
         """
         edge = self._check(offset, length, "zero write")
         if self._quiesced:
-            await self._wait_unquiesced()
+            edge = await self._wait_unquiesced()
         self.acquire(perms.WRITE)
         if self.writethrough:
             flags |= FUA
@@ -159,7 +159,7 @@ class Disk:
         """Say that a range is not needed any more; what it reads as afterwards is undefined."""
         edge = self._check(offset, length, "discard")
         if self._quiesced:
-            await self._wait_unquiesced()
+            edge = await self._wait_unquiesced()
         self.acquire(perms.WRITE)
         await edge.pdiscard(offset, length, None)
 
@@ -167,7 +167,7 @@ class Disk:
         """Make everything safe that was written before."""
         edge = self._open_edge()
         if self._quiesced:
-            await self._wait_unquiesced()
+            edge = await self._wait_unquiesced()
         await edge.flush(None)
 
     async def truncate(self, size: int, *, exact: bool = False, preallocation: str = "off") -> None:
@@ -183,7 +183,7 @@ class Disk:
         """
         edge = self._open_edge()
         if self._quiesced:
-            await self._wait_unquiesced()
+            edge = await self._wait_unquiesced()
         self.acquire(perms.WRITE | perms.RESIZE)
         await edge.truncate(size, Truncation(exact=exact, preallocation=preallocation), None)
 
@@ -348,13 +348,17 @@ class Disk:
 
     def quiesce_end(self) -> None:
         self._quiesced -= 1
-        while self._parked and not self._quiesced:
+        if not self._quiesced:
+            self._unpark()
+
+    def _unpark(self) -> None:
+        while self._parked:
             self._parked.popleft().set()
 
     def busy(self) -> bool:
         return False
 
-    async def _wait_unquiesced(self) -> None:
+    async def _wait_unquiesced(self) -> Child:
         while self._quiesced:
             event = asyncio.Event()
             self._parked.append(event)
@@ -363,6 +367,7 @@ class Disk:
             finally:
                 if event in self._parked:
                     self._parked.remove(event)
+        return self._open_edge()
 
     @asynccontextmanager
     async def drained(self) -> AsyncIterator[None]:
@@ -402,9 +407,7 @@ class Disk:
         root = self.root
         rest = dict(options or {})
         _, flags = take_generic(rest, root.flags)
-        for key, value in rest.items():
-            if key not in root.driver.options or root.driver.options[key] != value:
-                raise OptionError(f"Cannot change the option '{key}'")
+        check_unchanged(root, rest)
         async with self.drained():
             taken = self.root.parents[0].permissions.taken
             if flags.read_only or not keep_write:
@@ -429,6 +432,9 @@ class Disk:
         async with edge.node.drained():
             self._edge = None
             edge.node.parents.remove(edge)
+            # No edge is left that could tell the end of the drained section.
+            self._quiesced = 0
+            self._unpark()
             if not edge.node.parents:
                 try:
                     await edge.node.close()

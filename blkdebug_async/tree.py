@@ -28,7 +28,7 @@ from blkdebug_async.drivers.raw.probe import PROBE_SIZE, probe_format
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.options.filename import find_protocol, is_json_name, parse_json_name
 from blkdebug_async.options.reader import ChildOptions, OptionReader
-from blkdebug_async.options.tree import Nested, Options, flatten
+from blkdebug_async.options.tree import Nested, Options, as_text, flatten
 
 #: Hears of what is questionable but no error: a line or more for people.
 Warn = Callable[[str], None]
@@ -383,7 +383,10 @@ def _guessed_raw(filename: str) -> str:
 
 async def change_flags(node: Node, flags: OpenFlags, options: Options) -> None:
     """Reopen a node and those below that are opened likewise; undo all if one refuses."""
-    changes = [(step, _follow(step.flags, node.flags, flags)) for step in node.walk()]
+    changes = [
+        (step, flags if step is node else _follow(step.flags, node.flags, flags))
+        for step in node.walk()
+    ]
     done: list[tuple[Node, OpenFlags]] = []
     try:
         for step, new in changes:
@@ -397,6 +400,25 @@ async def change_flags(node: Node, flags: OpenFlags, options: Options) -> None:
             await step.driver.reopen(old, {})
         node_permissions(node)
         raise
+
+
+def check_unchanged(node: Node, options: Options) -> None:
+    """Refuse options of drivers that differ from those that a tree was opened with.
+
+    Args:
+        node: The top of the tree.
+        options: Its own as they are, those of a child after the child's name and a dot.
+
+    Raises:
+        OptionError: EINVAL; one differs, or was not given before.
+    """
+    for key, value in options.items():
+        owner, name = node, key
+        while below := [c for c in owner.children if name.startswith(f"{c.name}.")]:
+            owner, name = below[0].node, name.removeprefix(f"{below[0].name}.")
+        before = owner.driver.options.get(name)
+        if before is None or as_text(before) != as_text(value):
+            raise OptionError(f"Cannot change the option '{name}'")
 
 
 def _follow(child: OpenFlags, before: OpenFlags, after: OpenFlags) -> OpenFlags:

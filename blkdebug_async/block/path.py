@@ -8,7 +8,7 @@ QEMU: block/io.c.
 
 from __future__ import annotations
 
-from errno import EACCES, EBUSY, EIO, ENOTSUP, EPERM
+from errno import EACCES, EBUSY, EINVAL, EIO, ENOTSUP, EPERM
 
 from blkdebug_async.block.copying import Piece, copy_while_reading
 from blkdebug_async.block.dispatch import Dispatch
@@ -318,10 +318,14 @@ class RequestPath:
         """Change the length; nobody writes to new space meanwhile.
 
         Raises:
-            OSError: EINVAL: size is negative. EACCES: the node is read-only.
-                ENOTSUP: the driver cannot. Else the driver's.
+            OSError: EINVAL: size is negative. EIO: it is too large. EACCES: the node is
+                read-only. ENOTSUP: the driver cannot. Else the driver's.
         """
         node = self._node
+        if size < 0:
+            raise BlockError(EINVAL, "Image size cannot be negative")
+        if size > MAX_LENGTH:
+            raise BlockError(EIO, f"offset({size}) exceeds maximum({MAX_LENGTH})")
         old = node.length
         if node.flags.read_only:
             raise BlockError(EACCES, "Image is read-only")

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from errno import ENOENT, ENOTSUP
+from errno import EISDIR, ENOENT, ENOTSUP
 from functools import partial
 from typing import ClassVar, Self
 
@@ -327,6 +327,6 @@ def _read_config_file(name: str) -> bytes:
             return file.read()
     except OSError as error:
         number = error.errno or 0
-        raise BlockError(
-            number, f"Could not read blkdebug config file: {os.strerror(number)}"
-        ) from error
+        # QEMU can open a folder, but not read it.
+        what = "Cannot read" if number == EISDIR else "Could not read blkdebug"
+        raise BlockError(number, f"{what} config file: {os.strerror(number)}") from error
