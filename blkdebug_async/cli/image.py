@@ -6,6 +6,7 @@ from collections.abc import Callable
 from errno import ENOTSUP
 
 from blkdebug_async.block.context import Context
+from blkdebug_async.block.permissions import WRITE
 from blkdebug_async.cli.opening import OpenRequest
 from blkdebug_async.cli.session import Session
 from blkdebug_async.cli.trace_lines import SessionObserver, TraceSwitches
@@ -40,10 +41,18 @@ class ImageOpener:
         try:
             if request.aio == "native" and not request.flags.direct:
                 _refuse_native(FileDriver in {type(each.driver) for each in node.walk()})
-            return Disk(tree, node, writethrough=request.writethrough)
+            disk = Disk(tree, node, writethrough=request.writethrough)
         except OSError:
             await node.close()
             raise
+        try:
+            if not request.flags.read_only:
+                # Whoever does not say -r wants to write, also where an option makes it read-only.
+                disk.acquire(WRITE)
+        except OSError:
+            await disk.close()
+            raise
+        return disk
 
 
 def _refuse_native(has_file: bool) -> None:
