@@ -72,8 +72,8 @@ class ForkedPlayer:
         session.prepare(folder)
         streams = {name: folder.with_suffix(f".{name}") for name in ("stdin", "stdout", "stderr")}
         streams["stdin"].write_text(session.typed)
-        streams["stdout"].touch()
-        streams["stderr"].touch()
+        streams["stdout"].write_bytes(b"")
+        streams["stderr"].write_bytes(b"")
         job = {
             "streams": {"folder": str(folder)} | {name: str(p) for name, p in streams.items()},
             "arguments": [*self._called, *session.arguments()],

@@ -164,7 +164,6 @@ SESSIONS: dict[str, Session] = {
     },
     "read-only-by-option": read_only(("-r", "-f", "raw"), *WRITERS),
     "read-only-blkdebug": on_blkdebug("align=4k", *WRITERS, words=("-r",)),
-    "snapshot": read_only(("-s", "-f", "raw"), "length"),
     "force-share": read_only(("-U", "-f", "raw"), "length"),
     "force-share-read-only": read_only(("-U", "-r", "-f", "raw"), "length", "read 0 512"),
     "probed": Session(("img",), ("read 0 512", "write -P 3 4k 512", "info")),
