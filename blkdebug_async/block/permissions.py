@@ -26,8 +26,12 @@ NAMES: Final = {
 
 
 def describe(perms: int) -> str:
-    """Spell permissions as QEMU's messages do: "write, resize", or "none"."""
-    return ", ".join(name for name, bit in NAMES.items() if perms & bit) or "none"
+    """Spell permissions as QEMU's messages do: "consistent read, write", or "none"."""
+    return ", ".join(_words(name) for name, bit in NAMES.items() if perms & bit) or "none"
+
+
+def _words(name: str) -> str:
+    return name.replace("-", " ")
 
 
 class Role(Flag):

@@ -69,10 +69,8 @@ class NullDriver(Driver):
         return self._size
 
     def plain_filename(self, told: Gathered) -> str | None:
-        # The latency does not change what is read.
-        if told.options.keys() - {"driver", "filename", "latency-ns"}:
-            return None
-        return f"{self.name}://"
+        # The latency does not change what is read, so it is not special.
+        return None if told.is_special else f"{self.name}://"
 
     async def preadv(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request

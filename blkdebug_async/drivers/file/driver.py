@@ -91,6 +91,8 @@ class FileDriver(Driver):
 
     name: ClassVar[str] = "file"
     is_protocol: ClassVar[bool] = True
+    needs_filename: ClassVar[bool] = True
+    mutable_options: ClassVar[frozenset[str]] = _MUTABLE
     parse_filename: ClassVar[FilenameParser | None] = parse_file_name
     #: Whether this is for devices.
     _for_devices: ClassVar[bool] = False

@@ -49,12 +49,16 @@ def takes_nowait(fd: int) -> bool:
 
 
 class InPlaceWriter:
-    """Writes to one file in place, if that is a good idea at the moment."""
+    """Writes to one file in place, if that is a good idea at the moment.
+
+    Args:
+        nowait: Flag with which the kernel is asked not to wait, until it refuses; 0: none.
+    """
 
     __slots__ = ("_calm_at_s", "_nowait", "_probe")
 
-    def __init__(self) -> None:
-        self._nowait = NOWAIT
+    def __init__(self, *, nowait: int = NOWAIT) -> None:
+        self._nowait = nowait
         #: When writes may come back, on the loop's clock.
         self._calm_at_s = 0.0
         self._probe = bytearray(1)
@@ -87,9 +91,9 @@ class InPlaceWriter:
 
     def _edges_are_cached(self, fd: int, start: int, end: int) -> bool:
         # Pages that are written from end to end need not be read.
-        head = start % PAGESIZE and self._is_cached(fd, start)
-        tail = end % PAGESIZE and self._is_cached(fd, end - 1)
-        return head is not False and tail is not False
+        return (start % PAGESIZE == 0 or self._is_cached(fd, start)) and (
+            end % PAGESIZE == 0 or self._is_cached(fd, end - 1)
+        )
 
     def _is_cached(self, fd: int, offset: int) -> bool:
         try:

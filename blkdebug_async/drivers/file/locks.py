@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from errno import EACCES, EAGAIN, EIO
 from typing import Final
 
-from blkdebug_async.block.permissions import NAMES, Permissions
+from blkdebug_async.block.permissions import NAMES, Permissions, describe
 from blkdebug_async.errors import BlockError
 
 _TAKEN_BASE: Final = 100
@@ -92,10 +92,11 @@ class PermissionLocks:
     def _check(self, fd: int, permissions: Permissions) -> None:
         taken, unshared = permissions.taken, ~permissions.shared
         for mask, base, word in ((taken, _UNSHARED_BASE, ""), (unshared, _TAKEN_BASE, "shared ")):
-            for number, (name, bit) in enumerate(NAMES.items()):
+            for number, bit in enumerate(NAMES.values()):
                 if mask & bit and _is_locked(fd, base + number):
                     hint = f"Is another process using the image [{self._filename}]?"
-                    raise BlockError(EAGAIN, f'Failed to get {word}"{name}" lock', hint=hint)
+                    message = f'Failed to get {word}"{describe(bit)}" lock'
+                    raise BlockError(EAGAIN, message, hint=hint)
 
 
 def _bytes_of(permissions: Permissions) -> Iterator[int]:

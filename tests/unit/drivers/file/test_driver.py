@@ -1,0 +1,553 @@
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine
+from errno import EAGAIN, EBADF, EINVAL, ENOENT, ENOSPC, ENOTSUP
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from blkdebug_async.block import permissions as perms
+from blkdebug_async.block.driver import Truncation
+from blkdebug_async.block.flags import (
+    DATA,
+    MAY_UNMAP,
+    NO_FALLBACK,
+    OFFSET_VALID,
+    ZERO,
+    OpenFlags,
+)
+from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.limits import Limits
+from blkdebug_async.block.permissions import Permissions
+from blkdebug_async.drivers.file import driver as file_driver
+from blkdebug_async.drivers.file.driver import FileDriver, HostDeviceDriver
+from blkdebug_async.drivers.file.in_place import LONGEST_WRITE
+from blkdebug_async.drivers.file.locks import PermissionLocks
+from blkdebug_async.errors import BlockError, OptionError
+from blkdebug_async.options.filename import Gathered
+from blkdebug_async.options.tree import Scalar
+from tests.unit.drivers.fakes import REQUEST, FakeOpener, reader
+
+READ = Permissions(perms.CONSISTENT_READ, perms.ALL)
+WRITE = Permissions(perms.CONSISTENT_READ | perms.WRITE, perms.ALL)
+SIZE = 200_000
+
+Open = Callable[..., Coroutine[object, object, FileDriver]]
+
+
+async def opened(path: Path | str, flags: OpenFlags | None = None, **options: str) -> FileDriver:
+    driver = FileDriver(path, **options)
+    await driver.open(FakeOpener(flags=flags))
+    return driver
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "image"
+    path.write_bytes(bytes(range(250)) * (SIZE // 250))
+    return path
+
+
+@pytest.fixture(params=["in place", "in threads", "past the cache"])
+async def driver(
+    request: pytest.FixtureRequest, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[FileDriver]:
+    flags = OpenFlags(direct=request.param == "past the cache")
+    if request.param == "in threads":
+        monkeypatch.setattr(file_driver, "takes_nowait", lambda _fd: False)
+    try:
+        driver = await opened(image, flags)
+    except BlockError as error:
+        if error.errno != EINVAL:
+            raise
+        pytest.skip("the file system has no direct access")
+    yield driver
+    await driver.close()
+
+
+async def read(driver: FileDriver, offset: int, length: int) -> bytes:
+    buffer = bytearray(b"\xee" * length)
+    await driver.preadv(offset, length, Iovec.over(buffer), 0, REQUEST)
+    return bytes(buffer)
+
+
+async def write(driver: FileDriver, offset: int, data: bytes) -> None:
+    await driver.pwritev(offset, len(data), Iovec.of([bytearray(data)]), 0, REQUEST)
+
+
+def contents(path: Path) -> bytes:
+    return path.read_bytes()
+
+
+@pytest.fixture
+def unwritable() -> Path:
+    path = Path("/sys/devices/system/cpu/possible")
+    if not path.exists():
+        pytest.skip("there is no file that not even root may write")
+    return path
+
+
+# --- data ---
+
+
+async def test_what_was_written_is_read(driver: FileDriver, image: Path) -> None:
+    before = contents(image)
+    data = os.urandom(8192)
+    await write(driver, 4096, data)
+    assert await read(driver, 0, 16384) == before[:4096] + data + before[12288:16384]
+    assert contents(image) == before[:4096] + data + before[12288:]
+
+
+async def test_long_vectors_are_moved_in_order(driver: FileDriver) -> None:
+    views = [bytearray([n % 256]) * 32 for n in range(4096)]
+    await driver.pwritev(0, 32 * 4096, Iovec.of(views), 0, REQUEST)
+    back = [bytearray(64) for _ in range(2048)]
+    await driver.preadv(0, 32 * 4096, Iovec.of(back), 0, REQUEST)
+    assert b"".join(back) == b"".join(views)
+
+
+async def test_zeros_come_after_the_end(driver: FileDriver, image: Path) -> None:
+    start = SIZE // 4096 * 4096
+    assert await read(driver, start, 8192) == contents(image)[start:].ljust(8192, b"\0")
+    assert await read(driver, start + 8192, 4096) == bytes(4096)
+
+
+async def test_a_file_that_shrank_meanwhile_reads_as_zeros_there(
+    driver: FileDriver, image: Path
+) -> None:
+    await read(driver, 0, 16384)
+    os.truncate(image, 5000)
+    assert await read(driver, 0, 16384) == contents(image) + bytes(16384 - 5000)
+
+
+async def test_writing_past_the_end_makes_the_file_grow(driver: FileDriver) -> None:
+    await write(driver, 262144, b"x" * 4096)
+    assert driver.length() == 266240
+    assert await read(driver, 200704, 61440 + 4096) == bytes(61440) + b"x" * 4096
+
+
+async def test_nothing_is_moved_without_views(driver: FileDriver) -> None:
+    await driver.preadv(0, 0, Iovec.of([]), 0, REQUEST)
+    await driver.pwritev(0, 0, Iovec.of([]), 0, REQUEST)
+    assert driver.length() == SIZE
+
+
+async def test_what_is_not_in_the_page_cache_is_read_too(image: Path) -> None:
+    fd = os.open(image, os.O_RDWR)
+    os.fsync(fd)
+    os.posix_fadvise(fd, 0, 0, os.POSIX_FADV_DONTNEED)
+    os.close(fd)
+    driver = await opened(image)
+    assert await read(driver, 0, SIZE) == contents(image)
+    await driver.close()
+
+
+@pytest.mark.parametrize("length", [LONGEST_WRITE, LONGEST_WRITE + 1, 4 * LONGEST_WRITE])
+async def test_writes_of_any_length_arrive(image: Path, length: int) -> None:
+    expected = bytearray(contents(image))
+    driver = await opened(image)
+    await write(driver, 100, b"x" * length)
+    expected[100 : 100 + length] = b"x" * length
+    assert contents(image) == expected
+    await driver.close()
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["write", "read", "zero", "unmap", "discard", "truncate", "status"]),
+        st.integers(0, SIZE),
+        st.integers(1, SIZE),
+    ),
+    max_size=10,
+)
+
+
+@settings(max_examples=60)
+@given(steps)
+async def test_it_holds_what_a_bytearray_would(program: list[tuple[str, int, int]]) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "image"
+        path.write_bytes(bytes(SIZE))
+        driver = await opened(path)
+        model = bytearray(SIZE)
+        for number, (what, offset, length) in enumerate(program, 1):
+            await _step(driver, model, what, offset, length, bytes([number]))
+        assert await read(driver, 0, len(model)) == model
+        assert driver.length() == len(model)
+        await driver.close()
+
+
+async def _step(
+    driver: FileDriver, model: bytearray, what: str, offset: int, length: int, fill: bytes
+) -> None:
+    inside = max(0, min(length, len(model) - offset))
+    match what:
+        case "write":
+            model.extend(bytes(max(0, offset + length - len(model))))
+            model[offset : offset + length] = fill * length
+            await write(driver, offset, fill * length)
+        case "read":
+            expected = bytes(model[offset : offset + length]).ljust(length, b"\0")
+            assert await read(driver, offset, length) == expected
+        case "status" if inside:
+            status = await driver.block_status(offset, inside, True, REQUEST)
+            found = model[offset : offset + min(inside, status.length)]
+            assert found == bytes(len(found)) or not status.flags & ZERO
+        case "truncate":
+            await driver.truncate(offset, Truncation(), REQUEST)
+            # An empty file that grows gets a sector at least.
+            size = 512 if not model and 0 < offset < 512 else offset
+            model[:] = model[:size].ljust(size, b"\0")
+        case "zero" | "unmap" | "discard" if inside and await _clear(driver, what, offset, inside):
+            model[offset : offset + inside] = bytes(inside)
+
+
+async def _clear(driver: FileDriver, what: str, offset: int, length: int) -> bool:
+    try:
+        if what == "discard":
+            await driver.pdiscard(offset, length, REQUEST)
+        else:
+            flags = MAY_UNMAP if what == "unmap" else 0
+            await driver.pwrite_zeroes(offset, length, flags, REQUEST)
+    except BlockError as error:
+        if error.errno != ENOTSUP:
+            raise
+        return False
+    return True
+
+
+async def test_a_full_device_is_named_with_its_errno() -> None:
+    driver = HostDeviceDriver("/dev/full")
+    await driver.open(FakeOpener())
+    with pytest.raises(BlockError) as caught:
+        await write(driver, 0, b"x" * 512)
+    assert caught.value.errno == ENOSPC
+    assert str(caught.value) == "Could not write to '/dev/full': No space left on device"
+    await driver.close()
+
+
+async def test_a_task_cancelled_while_a_thread_writes_leaves_after_the_write(
+    image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(file_driver, "takes_nowait", lambda _fd: False)
+    driver = await opened(image)
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(write(driver, 0, b"x" * SIZE))
+        await asyncio.sleep(0)
+        task.cancel()
+    assert task.cancelled()
+    assert contents(image) == b"x" * SIZE
+    await driver.close()
+
+
+# --- flushing ---
+
+
+async def test_a_flush_succeeds(driver: FileDriver) -> None:
+    await driver.flush_to_disk(REQUEST)
+
+
+async def test_after_a_failed_flush_all_others_fail() -> None:
+    driver = HostDeviceDriver("/dev/null")
+    await driver.open(FakeOpener())
+    with pytest.raises(BlockError, match="Could not flush '/dev/null': Invalid argument"):
+        await driver.flush_to_disk(REQUEST)
+    with pytest.raises(BlockError, match="an earlier flush failed") as caught:
+        await driver.flush_to_disk(REQUEST)
+    assert caught.value.errno == EINVAL
+    await driver.close()
+
+
+# --- status and length ---
+
+
+async def test_the_status_is_data_if_nobody_asks_for_zeros(tmp_path: Path) -> None:
+    (tmp_path / "image").touch()
+    os.truncate(tmp_path / "image", 1 << 20)
+    driver = await opened(tmp_path / "image")
+    status = await driver.block_status(512, 4096, False, REQUEST)
+    assert (status.flags, status.offset, status.length) == (DATA | OFFSET_VALID, 512, 4096)
+    await driver.close()
+
+
+async def test_the_status_shows_where_the_holes_are(tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(b"x" * 65536)
+    os.truncate(tmp_path / "image", 1 << 20)
+    driver = await opened(tmp_path / "image")
+    data = await driver.block_status(0, 1 << 20, True, REQUEST)
+    hole = await driver.block_status(data.length, (1 << 20) - data.length, True, REQUEST)
+    if data.length == 1 << 20:
+        pytest.skip("the file system does not tell where holes are")
+    assert (data.flags, data.length, data.offset) == (DATA | OFFSET_VALID, 65536, 0)
+    assert (hole.flags, hole.length, hole.offset) == (
+        ZERO | OFFSET_VALID,
+        (1 << 20) - 65536,
+        65536,
+    )
+    await driver.close()
+
+
+async def test_devices_cannot_be_resized() -> None:
+    driver = HostDeviceDriver("/dev/null")
+    await driver.open(FakeOpener())
+    assert driver.length() == 0
+    await driver.truncate(0, Truncation(exact=True), REQUEST)
+    for size, how, errno, message in (
+        (512, Truncation(), EINVAL, "Cannot grow device files"),
+        (512, Truncation(exact=True), ENOTSUP, "Cannot resize device files"),
+        (
+            0,
+            Truncation(preallocation="full"),
+            ENOTSUP,
+            "Preallocation mode 'full' unsupported for this non-regular file",
+        ),
+    ):
+        with pytest.raises(BlockError) as caught:
+            await driver.truncate(size, how, REQUEST)
+        assert (caught.value.errno, str(caught.value)) == (errno, message)
+    await driver.close()
+
+
+async def test_limits_are_those_of_the_file(image: Path) -> None:
+    driver = await opened(image)
+    limits = driver.refresh_limits(Limits())
+    assert (limits.request_alignment, limits.min_mem_alignment) == (1, 1)
+    assert driver.zero_flags == MAY_UNMAP | NO_FALLBACK
+    assert driver.write_flags == 0
+    await driver.close()
+
+
+async def test_without_the_page_cache_requests_must_be_aligned(image: Path) -> None:
+    try:
+        driver = await opened(image, OpenFlags(direct=True))
+    except BlockError:
+        pytest.skip("the file system has no direct access")
+    limits = driver.refresh_limits(Limits())
+    assert limits.request_alignment >= 512
+    assert limits.opt_mem_alignment >= 4096
+    await driver.close()
+
+
+# --- options ---
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({}, "The 'file' block driver requires a file name"),
+        ({"filename": ""}, "The 'file' block driver requires a file name"),
+        ({"filename": "x", "aio": "foo"}, "invalid parameter value: foo"),
+        ({"filename": "x", "locking": "foo"}, "invalid parameter value: foo"),
+        ({"filename": "x", "pr-manager": "p"}, "No persistent reservation manager with id 'p'"),
+        ({"filename": "x", "aio-max-batch": "y"}, "Parameter 'aio-max-batch' expects a number"),
+        ({"filename": "x", "drop-cache": "y!"}, "Parameter 'drop-cache' expects 'on' or 'off'"),
+        (
+            {"filename": "x", "x-check-cache-dropped": "y!"},
+            "Parameter 'x-check-cache-dropped' expects 'on' or 'off'",
+        ),
+    ],
+)
+def test_bad_options_are_refused(options: dict[str, Scalar], message: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        FileDriver.from_options(reader("file", **options))
+    assert str(caught.value) == message
+    assert caught.value.errno == EINVAL
+
+
+def test_every_option_that_qemu_has_is_taken() -> None:
+    options = reader(
+        "file",
+        filename="x",
+        aio="threads",
+        aio_max_batch="8",
+        locking="off",
+        drop_cache="off",
+        x_check_cache_dropped="on",
+    )
+    FileDriver.from_options(options)
+    options.finish()
+
+
+def test_a_device_without_a_name_is_refused_in_its_own_name() -> None:
+    with pytest.raises(OptionError, match="The 'host_device' block driver requires a file name"):
+        HostDeviceDriver.from_options(reader("host_device"))
+
+
+@pytest.mark.parametrize(
+    ("aio", "direct", "message"),
+    [
+        (
+            "native",
+            False,
+            "aio=native was specified, but it requires cache.direct=on, which was not specified.",
+        ),
+        (
+            "io_uring",
+            False,
+            "aio=io_uring was specified, but is not supported in this build.",
+        ),
+    ],
+)
+async def test_other_ways_to_the_kernel_are_refused(
+    image: Path, aio: str, direct: bool, message: str
+) -> None:
+    with pytest.raises(OptionError) as caught:
+        await opened(image, OpenFlags(direct=direct), aio=aio)
+    assert str(caught.value) == message
+
+
+async def test_a_missing_file_counts_more_than_a_wrong_way_to_the_kernel(tmp_path: Path) -> None:
+    with pytest.raises(BlockError) as caught:
+        await opened(tmp_path / "nope", aio="native")
+    assert caught.value.errno == ENOENT
+
+
+async def test_a_device_is_no_file_and_a_file_is_no_device(image: Path) -> None:
+    with pytest.raises(OptionError, match="'/dev/null' to be a regular file"):
+        await opened("/dev/null")
+    with pytest.raises(OptionError, match="to be either a character or block device"):
+        await HostDeviceDriver(image).open(FakeOpener())
+
+
+async def test_the_path_is_the_plain_name(image: Path) -> None:
+    driver = FileDriver(image)
+    assert driver.options == {"filename": str(image)}
+    assert driver.plain_filename(Gathered({}, is_special=False)) == str(image)
+
+
+# --- who may do what ---
+
+
+async def test_a_read_only_file_is_not_written(image: Path) -> None:
+    driver = await opened(image, OpenFlags(read_only=True))
+    with pytest.raises(BlockError) as caught:
+        await write(driver, 0, b"x" * 512)
+    assert caught.value.errno == EBADF
+    await driver.close()
+
+
+async def test_with_auto_read_only_a_file_can_be_written_while_somebody_wants_to(
+    image: Path,
+) -> None:
+    driver = await opened(image, OpenFlags(auto_read_only=True))
+    driver.permissions_changed(READ)
+    with pytest.raises(BlockError):
+        await write(driver, 0, b"x" * 512)
+    driver.permissions_changed(WRITE)
+    await write(driver, 0, b"x" * 512)
+    driver.permissions_changed(READ)
+    with pytest.raises(BlockError):
+        await write(driver, 0, b"y" * 512)
+    assert contents(image)[:512] == b"x" * 512
+    await driver.close()
+
+
+async def test_with_auto_read_only_what_cannot_be_written_can_be_read(unwritable: Path) -> None:
+    driver = await opened(unwritable, OpenFlags(auto_read_only=True), locking="off")
+    driver.permissions_changed(READ)
+    with pytest.raises(BlockError, match=f"Could not open '{unwritable}': Permission denied"):
+        driver.permissions_changed(WRITE)
+    assert (await read(driver, 0, 4)).startswith(b"0")
+    await driver.close()
+
+
+needs_locks = pytest.mark.skipif(
+    not PermissionLocks.available(), reason="locks belong to processes here"
+)
+
+
+@needs_locks
+async def test_two_drivers_respect_each_other(image: Path) -> None:
+    one, other = await opened(image), await opened(image, locking="on")
+    one.permissions_changed(Permissions(perms.WRITE, perms.ALL & ~perms.WRITE))
+    with pytest.raises(BlockError) as caught:
+        other.permissions_changed(WRITE)
+    assert caught.value.errno == EAGAIN
+    assert str(caught.value) == 'Failed to get "write" lock'
+    assert caught.value.hint == f"Is another process using the image [{image}]?"
+    await one.close()
+    other.permissions_changed(WRITE)
+    await other.close()
+
+
+@needs_locks
+async def test_without_locking_nobody_is_respected(image: Path) -> None:
+    one, other = await opened(image), await opened(image, locking="off")
+    one.permissions_changed(Permissions(perms.ALL, 0))
+    other.permissions_changed(Permissions(perms.ALL, 0))
+    await one.close()
+    await other.close()
+
+
+@needs_locks
+async def test_who_shares_by_force_gets_in_nobodys_way(image: Path) -> None:
+    flags = OpenFlags(read_only=True, force_share=True)
+    one, other = await opened(image, flags), await opened(image)
+    one.permissions_changed(Permissions(perms.CONSISTENT_READ, 0))
+    other.permissions_changed(WRITE)
+    await one.close()
+    await other.close()
+
+
+@needs_locks
+async def test_locks_survive_a_change_to_read_only(image: Path) -> None:
+    one, other = await opened(image), await opened(image)
+    one.permissions_changed(Permissions(perms.WRITE, perms.ALL & ~perms.RESIZE))
+    await one.reopen(OpenFlags(read_only=True), {})
+    with pytest.raises(BlockError):
+        other.permissions_changed(Permissions(perms.RESIZE, perms.ALL))
+    await one.close()
+    await other.close()
+
+
+async def test_locks_are_refused_where_there_are_none(
+    image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PermissionLocks, "available", staticmethod(lambda: False))
+    with pytest.raises(OptionError, match="OFD locking syscall is unavailable"):
+        await opened(image, locking="on")
+    driver = await opened(image)
+    driver.permissions_changed(WRITE)
+    await driver.close()
+
+
+# --- reopening ---
+
+
+async def test_reopening_changes_whether_one_can_write(image: Path) -> None:
+    driver = await opened(image, OpenFlags(read_only=True))
+    await driver.reopen(OpenFlags(), {})
+    await write(driver, 0, b"x" * 512)
+    await driver.reopen(OpenFlags(read_only=True), {})
+    with pytest.raises(BlockError):
+        await write(driver, 0, b"y" * 512)
+    assert await read(driver, 0, 512) == b"x" * 512
+    await driver.close()
+
+
+@pytest.mark.parametrize("key", ["filename", "locking", "aio"])
+async def test_most_options_cannot_be_changed(image: Path, key: str) -> None:
+    driver = await opened(image)
+    with pytest.raises(OptionError, match=f"Cannot change the option '{key}'"):
+        await driver.reopen(OpenFlags(read_only=True), {key: "off"})
+    await write(driver, 0, b"x" * 512)
+    await driver.close()
+
+
+async def test_options_about_the_cache_can_be_changed(image: Path) -> None:
+    driver = await opened(image)
+    await driver.reopen(OpenFlags(), {"drop-cache": "off", "filename": str(image)})
+    await driver.close()
+
+
+async def test_a_driver_that_could_not_open_can_be_closed(tmp_path: Path) -> None:
+    driver = FileDriver(tmp_path / "nope")
+    with pytest.raises(BlockError):
+        await driver.open(FakeOpener())
+    driver.permissions_changed(WRITE)
+    await driver.close()
