@@ -40,7 +40,11 @@ class Iovec:
         Raises:
             TypeError: An item has no buffer or is not contiguous.
         """
-        return cls([memoryview(buffer).cast("B") for buffer in buffers])
+        views = [memoryview(buffer) for buffer in buffers]
+        for index, view in enumerate(views):
+            if view.format != "B" or view.ndim != 1 or not view.c_contiguous:
+                views[index] = view.cast("B")
+        return cls(views)
 
     @classmethod
     def over(cls, buffer: bytearray) -> Self:
