@@ -41,7 +41,7 @@ from blkdebug_async.drivers.file.zeroing import Zeroing
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.options.filename import FilenameParser, Gathered, parse_file_name, strip_prefix
 from blkdebug_async.options.reader import Kind, OptionReader, parse_enum
-from blkdebug_async.options.tree import Options, as_text
+from blkdebug_async.options.tree import Options
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -173,9 +173,6 @@ class FileDriver(Driver):
             os.close(fd)
 
     async def reopen(self, flags: OpenFlags, options: Options) -> None:
-        for key in _KINDS.keys() - _MUTABLE:
-            if key in options and as_text(options[key]) != as_text(self.options.get(key)):
-                raise OptionError(f"Cannot change the option '{key}'")
         if flags.direct != self._flags.direct or self._needs_writing(flags) != self._writable:
             self._exchange(flags)
         self._flags = flags

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from errno import EAGAIN, EINVAL, EOPNOTSUPP
+from errno import EAGAIN, EOPNOTSUPP
 from mmap import PAGESIZE
 from typing import Final
 
@@ -73,9 +73,8 @@ class InPlaceWriter:
             if self._nowait:
                 return os.pwritev(fd, views, offset, self._nowait)
         except OSError as error:
-            if error.errno not in (EOPNOTSUPP, EINVAL):
+            if error.errno != EOPNOTSUPP:
                 return 0
-            # EINVAL: the file system does not know the flag, or there are too many views.
             self._nowait = 0
         start_s = asyncio.get_running_loop().time()
         if start_s < self._calm_at_s or not self._edges_are_cached(fd, offset, offset + length):

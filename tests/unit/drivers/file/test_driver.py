@@ -530,21 +530,6 @@ async def test_reopening_changes_whether_one_can_write(image: Path) -> None:
     await driver.close()
 
 
-@pytest.mark.parametrize("key", ["filename", "locking", "aio"])
-async def test_most_options_cannot_be_changed(image: Path, key: str) -> None:
-    driver = await opened(image)
-    with pytest.raises(OptionError, match=f"Cannot change the option '{key}'"):
-        await driver.reopen(OpenFlags(read_only=True), {key: "off"})
-    await write(driver, 0, b"x" * 512)
-    await driver.close()
-
-
-async def test_options_about_the_cache_can_be_changed(image: Path) -> None:
-    driver = await opened(image)
-    await driver.reopen(OpenFlags(), {"drop-cache": "off", "filename": str(image)})
-    await driver.close()
-
-
 async def test_a_driver_that_could_not_open_can_be_closed(tmp_path: Path) -> None:
     driver = FileDriver(tmp_path / "nope")
     with pytest.raises(BlockError):
