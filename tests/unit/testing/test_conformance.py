@@ -117,7 +117,7 @@ async def test_mistake_is_found(kind: type[RecordingDriver], check: str, found: 
 )
 async def test_limits_that_no_request_can_keep_are_found(limits: Limits, found: str) -> None:
     with pytest.raises(NonConformingError, match=found):
-        await check_driver(lambda: RecordingDriver(SIZE, limits), requests=0, patience_s=0.05)
+        await check_driver(lambda: RecordingDriver(48 * KIB, limits), requests=0, patience_s=0.05)
 
 
 async def test_driver_that_never_answers_is_found() -> None:
