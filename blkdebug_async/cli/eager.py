@@ -119,10 +119,10 @@ class _Steps(Coroutine[object, None, _T]):
             self._end = end
 
     def send(self, value: None) -> object:
-        if self._ahead and not self.finished and self.is_ready:
-            self._ahead = False
-        if self._ahead:
-            self._ahead = False
+        ahead, self._ahead = self._ahead, False
+        # The task comes a turn of the loop after the steps taken ahead: if a turn was all that
+        # they asked for, or what they wait for has happened, it need not come again.
+        if ahead and (self.finished or not (self._yielded is None or self.is_ready)):
             return self._outcome()
         self._started = True
         try:
