@@ -61,13 +61,21 @@ def merge_limits(children: Iterable[Limits]) -> Limits:
 
 
 def check_limits(limits: Limits) -> Limits:
-    """Refuse an alignment that no request could keep.
+    """Refuse limits that no request could keep.
 
     Raises:
-        OptionError: EINVAL; the request alignment is above 1 GiB.
+        OptionError: EINVAL; the request alignment is above 1 GiB, or something may not even be
+            one block long (QEMU 7.2 fails an assertion at the first request then).
     """
-    if limits.request_alignment > MAX_ALIGNMENT:
+    align = limits.request_alignment
+    if align > MAX_ALIGNMENT:
         raise OptionError("Driver requires too large request alignment")
+    for name in ("max_transfer", "max_pwrite_zeroes", "max_pdiscard"):
+        most: int | None = getattr(limits, name)
+        if most is not None and most < align:
+            raise OptionError(
+                f"Driver's {name} of {most} bytes is less than a block of {align} bytes"
+            )
     return limits
 
 

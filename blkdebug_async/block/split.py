@@ -61,12 +61,23 @@ class ZeroPlan:
 
 def plan_zeroes(limits: Limits) -> ZeroPlan:
     """Work out how zero writes on a node with these limits are cut."""
-    align = max(limits.pwrite_zeroes_alignment or 1, limits.request_alignment)
+    block = limits.request_alignment
+    align = max(limits.pwrite_zeroes_alignment or 1, block)
     return ZeroPlan(
         align=align,
-        longest=align_down(smaller(limits.max_pwrite_zeroes, INT64_MAX) or INT64_MAX, align),
-        bounce=smaller(limits.max_transfer, MAX_BOUNCE) or MAX_BOUNCE,
+        longest=_longest(limits.max_pwrite_zeroes, align, block),
+        # Whole blocks; QEMU forgets this where the limits are odd.
+        bounce=max(
+            align_down(smaller(limits.max_transfer, MAX_BOUNCE) or MAX_BOUNCE, block), block
+        ),
     )
+
+
+def _longest(most: int | None, align: int, block: int) -> int:
+    """Work out the longest piece; where it cannot be aligned as is best, it is whole blocks."""
+    if most is None:
+        return align_down(INT64_MAX, align)
+    return align_down(most, align) or align_down(most, block)
 
 
 def next_zero_length(left: int, head: int, tail: int, plan: ZeroPlan) -> int:
@@ -101,7 +112,7 @@ def split_discard(offset: int, length: int, limits: Limits) -> Iterator[Span]:
     """
     block = limits.request_alignment
     align = max(limits.pdiscard_alignment or 1, block)
-    longest = align_down(smaller(limits.max_pdiscard, INT64_MAX) or INT64_MAX, align)
+    longest = _longest(limits.max_pdiscard, align, block)
     end = offset + length
     tail = end % align
     while offset < end:
