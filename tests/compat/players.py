@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -86,7 +87,8 @@ class ForkedPlayer:
 
     def _ask(self, line: str) -> int | None:
         jobs, answers = self._pipes()
-        print(line, file=jobs, flush=True)
+        with contextlib.suppress(BrokenPipeError):
+            print(line, file=jobs, flush=True)
         answer = answers.readline()
         assert answer, "our program did not start; its error is above"
         status: int | None = json.loads(answer)
