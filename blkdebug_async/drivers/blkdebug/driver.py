@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from errno import EISDIR, ENOENT, ENOTSUP
+from errno import EFBIG, EINVAL, EISDIR, ENOENT, ENOTSUP
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from blkdebug_async.block.driver import BlockStatus, FilterDriver, NodeSource, Opener
 from blkdebug_async.block.flags import FUA, MAY_UNMAP, NO_FALLBACK, WRITE_UNCHANGED, OpenFlags
@@ -43,6 +43,10 @@ from blkdebug_async.options.filename import (
 from blkdebug_async.options.reader import OptionReader
 from blkdebug_async.options.tree import Options
 from blkdebug_async.trace import RequestView
+from blkdebug_async.units import MIB
+
+#: Longest config file in bytes; one without an end, such as /dev/zero, must not fill the memory.
+_CONFIG_MAX: Final = 4 * MIB
 
 
 class BlkdebugDriver(FilterDriver):
@@ -324,9 +328,17 @@ def _injected(verdict: Verdict, iotype: IoType, offset: int, length: int) -> Inj
 def _read_config_file(name: str) -> bytes:
     try:
         with open(name, "rb") as file:
-            return file.read()
+            data = file.read(_CONFIG_MAX + 1)
+    except ValueError:
+        # A name that the system cannot have: with a zero byte, for instance.
+        raise BlockError(
+            EINVAL, f"Could not read blkdebug config file: {name!r} is no file name"
+        ) from None
     except OSError as error:
         number = error.errno or 0
         # QEMU can open a folder, but not read it.
         what = "Cannot read" if number == EISDIR else "Could not read blkdebug"
         raise BlockError(number, f"{what} config file: {os.strerror(number)}") from error
+    if len(data) > _CONFIG_MAX:
+        raise BlockError(EFBIG, f"Could not read blkdebug config file: {os.strerror(EFBIG)}")
+    return data
