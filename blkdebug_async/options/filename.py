@@ -14,7 +14,7 @@ from typing import Final, TypeAlias
 
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.qjson import format_json, parse_json
-from blkdebug_async.options.tree import Nested, Options, Scalar, flatten, qemu_order
+from blkdebug_async.options.tree import Nested, Options, Scalar, encode, flatten, qemu_order
 
 #: Turns a file name into options of the driver that it was written for.
 FilenameParser: TypeAlias = Callable[[str], Options]
@@ -212,9 +212,9 @@ def json_name(gathered: Gathered) -> str:
 
 
 def _length(name: str) -> int:
-    return len(name.encode("utf-8", "surrogateescape"))
+    return len(encode(name))
 
 
 def _cut(text: str, length: int) -> str:
-    data = text.encode("utf-8", "surrogateescape")[:length]
+    data = encode(text)[:length]
     return data.decode("utf-8", "surrogateescape")

@@ -13,10 +13,17 @@ from enum import Enum, auto
 from typing import Final, assert_never
 
 from blkdebug_async.errors import OptionError
-from blkdebug_async.options.tree import Empty, Nested, Scalar, qemu_order
+from blkdebug_async.options.tree import (
+    MAX_NESTING,
+    Empty,
+    Nested,
+    Scalar,
+    encode,
+    parse_decimal,
+    qemu_order,
+)
 
 #: Brackets within brackets. QEMU takes 1024, which is more than Python's stack does.
-_MAX_NESTING: Final = 128
 _INT64_MIN: Final = -(1 << 63)
 _UINT64_MAX: Final = (1 << 64) - 1
 
@@ -118,7 +125,7 @@ def parse_json(text: str) -> Nested:
 
 def _tokens(text: str) -> Iterator[_Token]:
     # Byte by byte, since a stray character is shown up to its first byte.
-    data = text.encode("utf-8", "surrogateescape").decode("latin-1")
+    data = encode(text).decode("latin-1")
     state = _At.START
     start = position = 0
     while position < len(data):
@@ -158,7 +165,7 @@ def _messages(tokens: Iterator[_Token]) -> Iterator[list[_Token]]:
         if token.kind is _Kind.STRUCTURE:
             braces += (token.text == "{") - (token.text == "}")
             brackets += (token.text == "[") - (token.text == "]")
-        if braces + brackets > _MAX_NESTING:
+        if braces + brackets > MAX_NESTING:
             raise OptionError("JSON nesting depth limit exceeded")
         if (braces <= 0 and brackets <= 0) or braces < 0 or brackets < 0:
             yield message
@@ -246,7 +253,7 @@ def _error(message: str) -> OptionError:
 
 
 def _integer(text: str) -> int | float:
-    number = int(text)
+    number = parse_decimal(text)
     return number if _INT64_MIN <= number <= _UINT64_MAX else float(text)
 
 
@@ -347,7 +354,7 @@ _SHORT: Final = {'"': '\\"', "\\": "\\\\", **{_ESCAPES[c]: f"\\{c}" for c in "bf
 
 
 def _quote(text: str) -> str:
-    data = text.replace(_NUL, "\0").encode("utf-8", "surrogateescape")
+    data = encode(text.replace(_NUL, "\0"))
     return '"' + "".join(_quote_char(char) for char in data.decode("utf-8", "replace")) + '"'
 
 

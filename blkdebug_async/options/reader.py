@@ -23,6 +23,7 @@ from blkdebug_async.options.tree import (
     extract,
     ignore_warning,
     nest,
+    parse_decimal,
     qemu_order,
 )
 
@@ -79,7 +80,7 @@ def scan_size(text: str, *, warn: Warn = ignore_warning) -> int | Fault:
     match = _SIZE.match(text)
     if match is None:
         return Fault.MALFORMED
-    whole = int(match["hex"], 16) if match["hex"] else int(match["whole"])
+    whole = int(match["hex"], 16) if match["hex"] else parse_decimal(match["whole"])
     is_negative = match["sign"] == "-"
     if whole >= _UINT64 and not (is_negative and match["hex"]):
         # C has stopped after the digits, and so anything that follows is too much.
@@ -119,7 +120,7 @@ def scan_number(text: str) -> int | Fault:
     if match["hex"]:
         number = int(match["hex"], 16)
     elif match["decimal"]:
-        number = int(match["decimal"])
+        number = parse_decimal(match["decimal"])
     else:
         number = int(match["octal"] or "0", 8)
     if number >= _UINT64:

@@ -17,8 +17,13 @@ from blkdebug_async.units import INT64_MAX
 
 _HASH_BUCKETS: Final = 512
 _UINT32_MASK: Final = (1 << 32) - 1
+_BLANKS: Final = " \t\n\v\f\r"
 #: What C's strtoll() takes for a whole number.
-_INDEX: Final = re.compile(r"[ \t\n\v\f\r]*[+-]?[0-9]+")
+_INDEX: Final = re.compile(rf"[{_BLANKS}]*[+-]?[0-9]+")
+#: More digits than any number here has. Python refuses to read more than 4300, or what it is told.
+_DIGITS_MAX: Final = 40
+#: How deep containers may be in each other.
+MAX_NESTING: Final = 128
 
 
 class Empty(Enum):
@@ -41,6 +46,24 @@ def ignore_warning(_message: str) -> None:
     """Take a warning and say nothing."""
 
 
+def parse_decimal(text: str) -> int:
+    """Read decimal digits, after a sign or none; from 2^128 on, any number as large will do."""
+    sign = -1 if text.startswith("-") else 1
+    digits = text.lstrip("+-").lstrip("0") or "0"
+    return sign * (int(digits) if len(digits) < _DIGITS_MAX else 10**_DIGITS_MAX)
+
+
+def encode(text: str) -> bytes:
+    """Give the bytes of text as file names have them.
+
+    Half a surrogate pair, which is in no file name, becomes three bytes that are no UTF-8.
+    """
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "surrogatepass")
+
+
 def qemu_order(keys: Iterable[str]) -> list[str]:
     """Sort keys into the order in which QEMU walks a dictionary.
 
@@ -54,7 +77,7 @@ def qemu_order(keys: Iterable[str]) -> list[str]:
 
 
 def _bucket(key: str) -> int:
-    data = key.encode("utf-8", "surrogateescape")
+    data = encode(key)
     value = 0x238F13AF * len(data)
     for index, byte in enumerate(data):
         value += byte << (index * 5 % 24)
@@ -69,19 +92,21 @@ def flatten(tree: Mapping[str, Nested]) -> Options:
             over a dotted key that says the same.
 
     Raises:
-        OptionError: EINVAL; a value is of a type that no option has.
+        OptionError: EINVAL; a value is of a type that no option has, a key is no text, or
+            containers are more than MAX_NESTING deep in each other.
 
     QEMU: qobject/block-qdict.c, qdict_flatten().
     """
     options: Options = {}
     nested: list[tuple[str, Nested]] = []
     for key, value in tree.items():
+        _check_key(key)
         if _is_container(value):
             nested.append((key, value))
         else:
             options[key] = _scalar(key, value)
     for key, value in nested:
-        _flatten_into(options, key, value)
+        _flatten_into(options, key, value, MAX_NESTING)
     return options
 
 
@@ -89,15 +114,23 @@ def _is_container(value: Nested) -> bool:
     return isinstance(value, Mapping | Sequence) and not isinstance(value, str | bytes | bytearray)
 
 
-def _flatten_into(options: Options, key: str, value: Nested) -> None:
+def _check_key(key: object) -> None:
+    if not isinstance(key, str):
+        raise OptionError(f"The option name {key!r} is no text")
+
+
+def _flatten_into(options: Options, key: str, value: Nested, levels: int) -> None:
+    if not levels:
+        raise OptionError(f"Options are nested too deeply: {key[:20]}...")
     if isinstance(value, Mapping):
         for name, item in value.items():
-            _flatten_into(options, f"{key}.{name}", item)
+            _check_key(name)
+            _flatten_into(options, f"{key}.{name}", item, levels - 1)
         if not value:
             options[key] = Empty.DICT
     elif isinstance(value, Sequence) and _is_container(value):
         for index, item in enumerate(value):
-            _flatten_into(options, f"{key}.{index}", item)
+            _flatten_into(options, f"{key}.{index}", item, levels - 1)
         if not value:
             options[key] = Empty.LIST
     else:
@@ -171,7 +204,7 @@ def _is_list(tree: Mapping[str, Nested]) -> bool:
 def _as_index(key: str) -> int | None:
     if _INDEX.fullmatch(key) is None:
         return None
-    index = int(key)
+    index = parse_decimal(key.lstrip(_BLANKS))
     return index if -INT64_MAX <= index <= INT64_MAX else None
 
 

@@ -136,3 +136,14 @@ def test_names_are_written_in_the_order_of_qemu() -> None:
 )
 def test_values_are_written_as_qemu_does(value: Nested, text: str) -> None:
     assert format_json(value) == text
+
+
+@pytest.mark.parametrize(("sign", "value"), [("", float("inf")), ("-", float("-inf"))])
+def test_an_integer_of_any_length_is_read(sign: str, value: float) -> None:
+    # Python reads no decimal integer of more than 4300 digits.
+    assert parse_json(sign + "1" * 5000) == value
+
+
+def test_half_a_pair_of_surrogates_is_no_text() -> None:
+    with pytest.raises(OptionError, match="invalid UTF-8 sequence in string"):
+        parse_json('"\ud800"')

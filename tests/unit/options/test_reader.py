@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import StrEnum
 
 import pytest
@@ -41,6 +42,20 @@ def message_of(caught: pytest.ExceptionInfo[OptionError]) -> str:
 @given(st.integers(0, (1 << 64) - 1))
 def test_whole_sizes_are_read_as_they_are(size: int) -> None:
     assert scan_size(str(size)) == scan_size(hex(size)) == scan_size(f"{size}B") == size
+
+
+#: Python refuses to read a decimal number of more than 4300 digits.
+MANY = 5000
+
+
+@pytest.mark.parametrize("scan", [scan_number, scan_size])
+def test_a_number_of_any_length_is_too_large(scan: Callable[[str], int | Fault]) -> None:
+    assert scan("1" * MANY) is Fault.TOO_LARGE
+
+
+@pytest.mark.parametrize("scan", [scan_number, scan_size])
+def test_zeros_in_front_make_no_number_large(scan: Callable[[str], int | Fault]) -> None:
+    assert scan("0" * MANY + "7") == 7
 
 
 @given(st.integers(0, 15), st.sampled_from("kKmMgGtTpPeE"))

@@ -232,3 +232,36 @@ def test_values_become_what_one_would_have_typed(value: Scalar, text: str | None
 def test_what_commas_cannot_say_is_refused(options: Options) -> None:
     with pytest.raises(OptionError, match="cannot be written with commas"):
         format_comma(options)
+
+
+def nested(levels: int) -> dict[str, Nested]:
+    tree: dict[str, Nested] = {"leaf": 1}
+    for _ in range(levels):
+        tree = {"a": tree}
+    return tree
+
+
+def test_mappings_may_be_nested_as_deep_as_json() -> None:
+    assert flatten(nested(100)) == {"a." * 100 + "leaf": 1}
+
+
+def test_mappings_nested_without_end_are_refused() -> None:
+    endless: dict[str, Nested] = {}
+    endless["a"] = [endless]
+    with pytest.raises(OptionError, match="nested too deeply"):
+        flatten(endless)
+
+
+@pytest.mark.parametrize("tree", [{5: 6}, {"a": {None: 1}}, {"a": [{b"b": 1}]}])
+def test_a_key_that_is_no_text_is_refused(tree: dict[str, Nested]) -> None:
+    with pytest.raises(OptionError, match="is no text"):
+        flatten(tree)
+
+
+def test_half_a_pair_of_surrogates_has_its_place_among_keys() -> None:
+    assert sorted(qemu_order(["\ud800", "a"])) == ["a", "\ud800"]
+
+
+def test_an_index_of_any_length_leaves_gaps() -> None:
+    with pytest.raises(OptionError):
+        nest({"0": "x", "1" * 5000: "y"})
