@@ -21,9 +21,11 @@ from blkdebug_async.block.status import query_status
 from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
 from blkdebug_async.drivers.blkdebug.rules import Rule
 from blkdebug_async.errors import BlockError, OptionError, SuspendedError
+from blkdebug_async.generic import take_switches
 from blkdebug_async.options.tree import Options
+from blkdebug_async.reopening import reopen_tree
 from blkdebug_async.trace import RequestView
-from blkdebug_async.tree import TreeOpener, change_flags, check_unchanged, take_generic
+from blkdebug_async.tree import TreeOpener
 
 
 class Disk:
@@ -391,30 +393,32 @@ class Disk:
         options: Options | None = None,
         *,
         writethrough: bool | None = None,
-        keep_write: bool = True,
+        keep_write: bool | None = None,
     ) -> None:
         """Change how the disk is opened.
 
         Args:
-            options: Any of read-only, cache.direct, cache.no-flush, ... and the top driver's
-                own options; those not given stay.
+            options: Any of read-only, cache.direct, cache.no-flush, ... and the drivers' own
+                options, below the top as "file.offset"; those not given stay.
             writethrough: Make each write safe before it is answered; None: as before.
-            keep_write: Keep the permission to write; needed unless it becomes read-only.
+            keep_write: Keep the permission to write; None: unless it becomes read-only.
 
         Raises:
             OSError: EINVAL: an option cannot be changed. Nothing has changed then.
         """
-        root = self.root
-        rest = dict(options or {})
-        _, flags = take_generic(rest, root.flags)
-        check_unchanged(root, rest)
+        wanted = dict(options or {})
+        if keep_write is None:
+            keep_write = not take_switches(dict(wanted), self.root.flags).read_only
         async with self.drained():
-            taken = self.root.parents[0].permissions.taken
-            if flags.read_only or not keep_write:
-                self._take(taken & ~(perms.WRITE | perms.RESIZE))
-            await change_flags(root, flags, rest)
-            if not flags.read_only and keep_write:
-                self.acquire(perms.WRITE)
+            edge = self._open_edge()
+            before = edge.permissions.taken
+            if not keep_write:
+                self._take(before & ~(perms.WRITE | perms.WRITE_UNCHANGED))
+            try:
+                await reopen_tree(self._opener, edge.node, wanted)
+            except OSError:
+                self._take(before)
+                raise
         if writethrough is not None:
             self.writethrough = writethrough
 
@@ -436,10 +440,7 @@ class Disk:
             self._quiesced = 0
             self._unpark()
             if not edge.node.parents:
-                try:
-                    await edge.node.close()
-                finally:
-                    self._opener.forget_closed(edge.node)
+                await self._opener.close(edge.node)
 
     async def release_and_close(self) -> None:
         """Let every suspended request go on, then close.

@@ -15,6 +15,7 @@ from blkdebug_async.compat import compat_named
 from blkdebug_async.disk import Disk
 from blkdebug_async.errors import OptionError
 from blkdebug_async.explore.choices import Choices
+from blkdebug_async.options.tree import Options
 from blkdebug_async.trace import Observer
 from blkdebug_async.tree import TreeOpener, Warn
 
@@ -51,6 +52,7 @@ class _How:
     context: Context
     warn: Warn
     format: str | None
+    snapshot: bool
 
 
 class DiskOpening:
@@ -87,13 +89,14 @@ class DiskOpening:
         opener = TreeOpener(how.context, how.warn)
         source = self._source
         if how.format is not None and isinstance(source, str):
-            node = await opener.open_options(source, {"driver": how.format}, how.flags)
+            options: Options = {"driver": how.format}
+            node = await opener.open_options(source, options, how.flags, snapshot=how.snapshot)
         else:
-            node = await opener.open(source, how.flags)
+            node = await opener.open(source, how.flags, snapshot=how.snapshot)
         try:
             return Disk(opener, node, writethrough=how.writethrough)
         except OSError:
-            await node.close()
+            await opener.close(node)
             raise
 
 
@@ -106,6 +109,7 @@ def open_disk(  # noqa: PLR0913  all but the first are named
     discard: bool = True,
     copy_on_read: bool = False,
     force_share: bool = False,
+    snapshot: bool = False,
     compat: str | None = None,
     choices: Choices | None = None,
     observer: Observer | None = None,
@@ -122,6 +126,7 @@ def open_disk(  # noqa: PLR0913  all but the first are named
         discard: Pass discards on.
         copy_on_read: Copy what reads find in a backing node.
         force_share: Take no locks against writers; only with read_only.
+        snapshot: Open it read-only; what is written stays in memory until the disk is closed.
         compat: Which QEMU to follow where it is unsafe or was different: "qemu-7.2", "seed";
             None: be safe.
         choices: Decides whatever may go either way.
@@ -143,7 +148,7 @@ def open_disk(  # noqa: PLR0913  all but the first are named
         no_flush=mode.no_flush,
     )
     context = Context(compat=compat_named(compat), choices=choices, observer=observer)
-    how = _How(flags, mode.writethrough, context, warn or _warn, format)
+    how = _How(flags, mode.writethrough, context, warn or _warn, format, snapshot)
     return DiskOpening(source, how)
 
 

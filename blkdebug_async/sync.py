@@ -202,7 +202,7 @@ class SyncDisk:
         options: Options | None = None,
         *,
         writethrough: bool | None = None,
-        keep_write: bool = True,
+        keep_write: bool | None = None,
     ) -> None:
         """Change how the disk is opened."""
         self._run(self._disk.reopen, options, writethrough=writethrough, keep_write=keep_write)
@@ -392,6 +392,7 @@ def open_disk_sync(  # noqa: PLR0913  all but the first are named
     discard: bool = True,
     copy_on_read: bool = False,
     force_share: bool = False,
+    snapshot: bool = False,
     compat: str | None = None,
     choices: Choices | None = None,
     observer: Observer | None = None,
@@ -414,6 +415,7 @@ def open_disk_sync(  # noqa: PLR0913  all but the first are named
             discard=discard,
             copy_on_read=copy_on_read,
             force_share=force_share,
+            snapshot=snapshot,
             compat=compat,
             choices=choices,
             observer=observer,

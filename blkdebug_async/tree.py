@@ -1,54 +1,96 @@
 """From options and file names to a tree of nodes.
 
-QEMU: block.c, bdrv_open_inherit() and what it calls.
+QEMU: block.c, bdrv_open_inherit() and what it calls. The order of steps is QEMU's: it decides
+which of several mistakes is reported.
 """
 
 from __future__ import annotations
 
 import os
 import re
-import stat
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from errno import EINVAL
+from errno import EFBIG, EIO
 from itertools import count
 from typing import Final
 
 from blkdebug_async.block.context import Context
 from blkdebug_async.block.driver import Driver, NodeSource, Target
 from blkdebug_async.block.flags import OpenFlags
-from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.node import Node, node_permissions
 from blkdebug_async.block.permissions import Role
 from blkdebug_async.compat import Compat
-from blkdebug_async.drivers import DRIVERS, filename_parsers, find_driver
+from blkdebug_async.drivers import find_driver
+from blkdebug_async.drivers.overlay import OverlayDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
-from blkdebug_async.drivers.raw.probe import PROBE_SIZE, probe_format
 from blkdebug_async.errors import BlockError, OptionError
-from blkdebug_async.options.filename import find_protocol, is_json_name, parse_json_name
+from blkdebug_async.generic import (
+    GENERIC_OPTIONS,
+    fill_in,
+    inherit,
+    is_opened_as_protocol,
+    take_policies,
+    take_switches,
+    text_option,
+)
+from blkdebug_async.guessing import guess_format, guessed_raw_warning, name_protocol
+from blkdebug_async.options.filename import is_json_name, parse_json_name
 from blkdebug_async.options.reader import ChildOptions, OptionReader
-from blkdebug_async.options.tree import Nested, Options, as_text, flatten
+from blkdebug_async.options.tree import Nested, Options, as_text, clone, extract, flatten, merge
+from blkdebug_async.units import MAX_LENGTH
 
 #: Hears of what is questionable but no error: a line or more for people.
 Warn = Callable[[str], None]
 
 _NODE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-._]*")
 _NODE_NAME_MAX: Final = 31
-_DETECT_ZEROES: Final = ("off", "on", "unmap")
-_DISCARD: Final = {"ignore": False, "off": False, "unmap": True, "on": True}
+
+
+@dataclass(slots=True, eq=False)
+class NodeOptions:
+    """What a node was told, as far as it is not about its children."""
+
+    #: What was said about this very node.
+    explicit: Options
+    #: That, what it has from above, and what was found out.
+    effective: Options
+    #: The node that it has it from; None: it is on its own.
+    inherits_from: NodeOptions | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a node is to be: at the top, or below another one."""
+
+    flags: OpenFlags
+    #: A file name is not looked into: its format is not guessed.
+    protocol: bool
+    #: The node above and what this one is to it.
+    above: tuple[NodeOptions, Role] | None = None
+
+    def inherit(self, options: Options) -> NodeOptions | None:
+        """Add what comes from above; say from where."""
+        if self.above is None:
+            return None
+        parent, role = self.above
+        inherit(options, role, parent.effective)
+        return parent
 
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
     """A node that is to be opened."""
 
-    driver: str
+    kind: type[Driver]
+    told: NodeOptions
+    place: _Place
+    #: What nobody has taken so far.
     options: Options
-    flags: OpenFlags
-    node_name: str | None
-    #: Whether the format was guessed.
-    probed: bool = False
+    #: The child, if what is on it was guessed.
+    probed: Node | None = None
+    #: Whether nobody has said that there is no backing child.
+    allows_backing: bool = True
 
 
 class TreeOpener:
@@ -62,45 +104,54 @@ class TreeOpener:
     def __init__(self, context: Context, warn: Warn) -> None:
         self.context = context
         self._warn = warn
-        #: All open nodes by name.
+        #: All nodes by name, those included that are being opened.
         self.nodes: dict[str, Node] = {}
+        #: What they were told.
+        self.told: dict[Node, NodeOptions] = {}
         self._serial = count(100)
 
-    async def open(self, source: NodeSource, flags: OpenFlags, *, protocol: bool = False) -> Node:
+    async def open(
+        self,
+        source: NodeSource,
+        flags: OpenFlags,
+        *,
+        protocol: bool = False,
+        snapshot: bool = False,
+    ) -> Node:
         """Open a node and all below it.
 
         Args:
             source: A file name, options, or a driver.
             flags: How it is opened, unless options say otherwise.
             protocol: A file name is not looked into: its format is not guessed.
+            snapshot: Open it read-only, below an overlay that forgets what was written to it.
 
         Raises:
             OSError: It cannot be opened; everything opened on the way is closed again.
         """
         match source:
-            case Driver():
-                return await self._open_driver(source, _Plan(source.name, {}, flags, None), None)
-            case ChildOptions():
-                return await self._open_child_options(source, flags, protocol)
             case str():
-                return await self.open_options(source, {}, flags, protocol=protocol)
+                return await self.open_options(
+                    source, {}, flags, protocol=protocol, snapshot=snapshot
+                )
             case Mapping():
                 options = flatten(_as_nested(source))
-                return await self.open_options(None, options, flags, protocol=protocol)
-
-    async def _open_child_options(
-        self, child: ChildOptions, flags: OpenFlags, protocol: bool
-    ) -> Node:
-        if child.reference is None:
-            return await self.open_options(child.filename, child.options, flags, protocol=protocol)
-        if child.reference not in self.nodes:
-            raise OptionError(
-                f"Cannot find device='{child.reference}' nor node-name='{child.reference}'"
-            )
-        return self.nodes[child.reference]
+                return await self.open_options(
+                    None, options, flags, protocol=protocol, snapshot=snapshot
+                )
+        if not snapshot:
+            return await self._open(source, _Place(flags, protocol))
+        below = replace(flags, read_only=True, copy_on_read=False)
+        return await self._cover(await self._open(source, _Place(below, protocol)), {}, flags)
 
     async def open_options(
-        self, filename: str | None, options: Options, flags: OpenFlags, *, protocol: bool = False
+        self,
+        filename: str | None,
+        options: Options,
+        flags: OpenFlags,
+        *,
+        protocol: bool = False,
+        snapshot: bool = False,
     ) -> Node:
         """Open what a file name and options together say.
 
@@ -108,80 +159,212 @@ class TreeOpener:
             filename: A path, a name with a prefix, or json:{...}; None: options say it.
             options: Dotted keys to values; they win over those in filename.
             flags: How it is opened, unless options say otherwise.
-            protocol: A file name is not looked into: its format is not guessed.
+            protocol: As in open().
+            snapshot: As in open().
 
         Raises:
             OSError: It cannot be opened.
         """
-        options = dict(options)
-        if filename is not None and is_json_name(filename):
-            options = parse_json_name(filename) | options
-            filename = None
-        driver = _driver_option(options)
-        if driver is not None:
-            protocol = find_driver(driver).is_protocol
-        if protocol:
-            driver = _name_protocol(filename, options, driver)
-        name, flags = take_generic(options, flags)
-        if protocol:
-            assert driver is not None
-            return await self._open_plan(_Plan(driver, options, flags, name), None)
-        file = await self._open_file_child(filename, options, flags)
+        filename, options = _unfold_json(filename, options)
+        place = _Place(flags, protocol)
+        if not snapshot:
+            return await self._open_options(filename, options, place)
+        kept: Options = {
+            name: options[name] for name in ("read-only", "discard") if name in options
+        }
+        options.pop("read-only", None)
+        inherit(options, Role.COW, {})
+        place = replace(place, flags=replace(flags, copy_on_read=False))
+        return await self._cover(await self._open_options(filename, options, place), kept, flags)
+
+    async def _cover(self, base: Node, options: Options, flags: OpenFlags) -> Node:
+        """Put an overlay on a node.
+
+        QEMU: block.c, bdrv_append_temp_snapshot().
+        """
+        reference = ChildOptions("backing", base.name, None, {})
+        flags = replace(flags, direct=False, no_flush=True, detect_zeroes="off")
         try:
-            plan = _Plan(driver or "", options, flags, name)
-            if driver is None:
-                plan = replace(plan, driver=await _guess_format(file, filename), probed=True)
-            return await self._open_plan(plan, file)
+            return await self._open_driver(OverlayDriver(reference), _Place(flags, False), options)
+        finally:
+            if not base.parents:
+                await self.close(base)
+
+    async def close(self, node: Node) -> None:
+        """Close a node and those below that nobody else uses, and free their names.
+
+        Raises:
+            OSError: The first error of flushing or closing; everything is closed all the same.
+        """
+        below = list(node.walk())
+        try:
+            await node.close()
+        finally:
+            for each in below:
+                if not each.parents:
+                    self._forget(each)
+
+    def _forget(self, node: Node) -> None:
+        self.nodes.pop(node.name, None)
+        self.told.pop(node, None)
+
+    # --- any source ---
+
+    async def open_below(self, node: Node, source: NodeSource, role: Role) -> Node:
+        """Open a node that is to be a child of one that is being opened."""
+        kind = node.driver
+        protocol = is_opened_as_protocol(
+            role,
+            parent_is_format=not kind.is_protocol and not kind.is_filter,
+            parent_is_protocol=kind.is_protocol,
+        )
+        place = _below(node.flags, self.told[node], role, protocol=protocol)
+        return await self._open(source, place)
+
+    async def _open(self, source: NodeSource, place: _Place) -> Node:
+        match source:
+            case Driver():
+                return await self._open_driver(source, place, {})
+            case ChildOptions():
+                if source.reference is not None:
+                    return self.find(source.reference, device=source.reference)
+                return await self._open_options(
+                    *_unfold_json(source.filename, source.options), place
+                )
+            case str():
+                return await self._open_options(*_unfold_json(source, {}), place)
+            case Mapping():
+                return await self._open_options(None, flatten(_as_nested(source)), place)
+
+    def find(self, name: str, *, device: str = "") -> Node:
+        """Find a node by its name.
+
+        Args:
+            name: Of the node.
+            device: What to say in a complaint is the name of the device.
+
+        Raises:
+            OptionError: EINVAL; there is none.
+        """
+        if name not in self.nodes:
+            raise OptionError(f"Cannot find device='{device}' nor node-name='{name}'")
+        return self.nodes[name]
+
+    async def _open_driver(self, driver: Driver, place: _Place, options: Options) -> Node:
+        """Open a driver that was put together in code; options are those that every node has."""
+        given = {"driver": driver.name, **driver.options, **options}
+        told = NodeOptions(dict(given), given, place.inherit(given))
+        fill_in(given, place.flags)
+        return await self._open_plan(_Plan(type(driver), told, place, clone(given)), driver)
+
+    # --- options ---
+
+    async def _open_options(self, filename: str | None, options: Options, place: _Place) -> Node:
+        """Open what options say; json: in front of a file name means nothing any more."""
+        explicit = clone(options)
+        parent = place.inherit(options)
+        driver = text_option(options, "driver")
+        protocol = place.protocol if driver is None else find_driver(driver).is_protocol
+        fill_in(options, place.flags)
+        if protocol:
+            driver = name_protocol(filename, options, driver)
+        told = NodeOptions(explicit, options, parent)
+        allows_backing = self._drop_null_backing(explicit, options)
+        working = clone(options)
+        if driver is not None and protocol:
+            plan = _Plan(find_driver(driver), told, place, working, None, allows_backing)
+            return await self._open_plan(plan)
+        file = await self._open_file_child(filename, working, told, place)
+        try:
+            kind = await guess_format(file, filename) if driver is None else find_driver(driver)
+            options["driver"] = kind.name
+            probed = file if driver is None else None
+            return await self._open_plan(_Plan(kind, told, place, working, probed, allows_backing))
         finally:
             if file is not None and not file.parents:
-                await self._close(file)
+                with suppress(OSError):
+                    await self.close(file)
+
+    def _drop_null_backing(self, explicit: Options, options: Options) -> bool:
+        """Take a backing child away that is said not to be there; tell whether there may be one."""
+        if "backing" not in options or options["backing"] not in (None, ""):
+            return True
+        if options["backing"] == "":
+            self._warn('Use of "backing": "" is deprecated; use "backing": null instead')
+        explicit.pop("backing", None)
+        del options["backing"]
+        return False
 
     async def _open_file_child(
-        self, filename: str | None, options: Options, flags: OpenFlags
+        self, filename: str | None, options: Options, told: NodeOptions, place: _Place
     ) -> Node | None:
         """Open the node below a format before the format is known."""
         reader = OptionReader(options, driver="")
         child = reader.take_optional_child("file", filename=filename)
         if child is None:
             return None
-        node = await self._open_child_options(child, inherited(flags, Role.DATA), True)
+        role = Role.DATA | Role.METADATA | Role.PRIMARY
+        node = await self._open(child, _below(place.flags, told, role, protocol=True))
         options["file"] = node.name
         return node
 
-    async def _open_plan(self, plan: _Plan, file: Node | None) -> Node:
-        kind = find_driver(plan.driver)
-        reader = OptionReader(
-            plan.options, driver=kind.name, is_protocol=kind.is_protocol, warn=self._warn
-        )
-        given = {"driver": kind.name} | plan.options
-        driver = kind.from_options(reader)
-        driver.options = given
-        if isinstance(driver, RawDriver):
-            driver.probed = plan.probed
-        return await self._open_driver(driver, plan, reader)
+    # --- one node ---
 
-    async def _open_driver(self, driver: Driver, plan: _Plan, reader: OptionReader | None) -> Node:
-        flags = plan.flags
+    async def _open_plan(self, plan: _Plan, driver: Driver | None = None) -> Node:
+        """Open a node about which everything is known.
+
+        QEMU: block.c, bdrv_open_common(), bdrv_open_driver().
+        """
+        kind, options = plan.kind, plan.options
+        flags = take_switches(options, plan.place.flags)
+        if flags.force_share and not flags.read_only:
+            raise OptionError("force-share=on can only be used with read-only images")
+        if driver is None and kind.needs_filename and not text_option(options, "filename"):
+            raise OptionError(f"The '{kind.name}' block driver requires a file name")
         if flags.copy_on_read and flags.read_only:
             raise OptionError("Can't use copy-on-read on read-only device")
-        node = Node(self._claim_name(plan.node_name), driver, self.context, flags)
+        flags = take_policies(options, flags)
+        name = self._check_name(as_text(options.pop("node-name", None)))
+        options.pop("driver", None)
+        reader = None
+        if driver is None:
+            reader = OptionReader(
+                options, driver=kind.name, is_protocol=kind.is_protocol, warn=self._warn
+            )
+            driver = kind.from_options(reader)
+        if isinstance(driver, RawDriver) and plan.probed is not None:
+            driver.probed = True
+        node = Node(name, driver, self.context, flags)
+        self.nodes[name] = node
+        self.told[node] = plan.told
         try:
-            await driver.open(_NodeOpener(self, node))
-            node.refresh_length()
-            node.refresh_limits()
-            node_permissions(node)
-            node.refresh_filename()
-            if plan.probed and driver.name == "raw" and not node.flags.read_only:
-                self._warn(_guessed_raw(node.filename))
-            if reader is not None:
-                reader.finish()
+            await self._open_node(node, plan, reader)
         except BaseException:
             await self._undo(node)
             raise
-        self.nodes[node.name] = node
         return node
 
-    def _claim_name(self, name: str | None) -> str:
+    async def _open_node(self, node: Node, plan: _Plan, reader: OptionReader | None) -> None:
+        if plan.probed is not None and plan.kind is RawDriver and not node.flags.read_only:
+            plan.probed.refresh_filename()
+            self._warn(guessed_raw_warning(plan.probed.filename))
+        await _open_driver_of(node, _NodeOpener(self, node))
+        _refresh_length(node)
+        node.refresh_limits()
+        node_permissions(node)
+        if reader is not None:
+            if plan.allows_backing and not plan.kind.supports_backing:
+                _refuse_backing(plan.options)
+            reader.finish()
+        for child in node.children:
+            extract(plan.told.explicit, f"{child.name}.")
+            extract(plan.told.effective, f"{child.name}.")
+            plan.told.explicit.pop(child.name, None)
+            plan.told.effective.pop(child.name, None)
+        remember(node, plan.told)
+        node.refresh_filename()
+
+    def _check_name(self, name: str | None) -> str:
         if name is None:
             return f"#block{next(self._serial)}"
         if not _NODE_NAME.fullmatch(name):
@@ -199,18 +382,9 @@ class TreeOpener:
         for child in list(node.children):
             node.detach(child)
             if not child.node.parents:
-                await self._close(child.node)
-
-    async def _close(self, node: Node) -> None:
-        with suppress(OSError):
-            await node.close()
-        self.forget_closed(node)
-
-    def forget_closed(self, node: Node) -> None:
-        """Free the names of nodes that were closed together with this one."""
-        self.nodes = {
-            name: other for name, other in self.nodes.items() if other is not node and other.parents
-        }
+                with suppress(OSError):
+                    await self.close(child.node)
+        self._forget(node)
 
 
 class _NodeOpener:
@@ -233,33 +407,34 @@ class _NodeOpener:
         self._node.flags = replace(self._node.flags, read_only=True)
 
     async def open_child(self, name: str, source: NodeSource, role: Role) -> Target:
-        driver = self._node.driver
-        is_format = not driver.is_protocol and not driver.is_filter
-        protocol = driver.is_protocol
-        if not is_format and Role.DATA in role and not role & (Role.METADATA | Role.FILTERED):
-            protocol = False
-        if (is_format and Role.COW not in role) or Role.METADATA in role:
-            protocol = True
-        flags = inherited(self._node.flags, role)
-        node = await self._tree.open(source, flags, protocol=protocol)
+        child = await self._tree.open_below(self._node, source, role)
         try:
-            return self._node.attach(name, node, role)
+            if self._node in child.walk():
+                raise OptionError(
+                    f"Making '{child.name}' a {name} child of '{self._node.name}' would create a "
+                    "cycle"
+                )
+            return self._node.attach(name, child, role)
         except OSError:
-            if not node.parents:
-                await node.close()
-                self._tree.forget_closed(node)
+            if not child.parents and child is not self._node:
+                with suppress(OSError):
+                    await self._tree.close(child)
             raise
 
 
-def inherited(parent: OpenFlags, role: Role) -> OpenFlags:
-    """Work out how a child is opened if its own options say nothing.
+def remember(node: Node, told: NodeOptions) -> None:
+    """Let a driver know what it was told, for building its file name back."""
+    node.driver.options = {
+        key: value
+        for key, value in told.effective.items()
+        if key == "driver" or key not in GENERIC_OPTIONS
+    }
 
-    QEMU: block.c, bdrv_inherited_options().
-    """
-    flags = replace(parent, unmap=True, copy_on_read=False, detect_zeroes="off")
-    if Role.COW in role:
-        return replace(flags, read_only=True, auto_read_only=False)
-    return flags
+
+def _below(flags: OpenFlags, told: NodeOptions, role: Role, *, protocol: bool) -> _Place:
+    """Say where the child of a node is that has these flags and options."""
+    flags = replace(flags, unmap=True, copy_on_read=False, detect_zeroes="off")
+    return _Place(flags, protocol, (told, role))
 
 
 def _as_nested(source: Mapping[str, object]) -> Mapping[str, Nested]:
@@ -267,164 +442,36 @@ def _as_nested(source: Mapping[str, object]) -> Mapping[str, Nested]:
     return source  # type: ignore[return-value]
 
 
-def _driver_option(options: Options) -> str | None:
-    driver = options.pop("driver", None)
-    return None if driver is None else str(driver)
+def _unfold_json(filename: str | None, options: Options) -> tuple[str | None, Options]:
+    """Turn a json: name into options; where both say something, options win."""
+    if filename is None or not is_json_name(filename):
+        return filename, dict(options)
+    return None, merge(options, parse_json_name(filename))
 
 
-def _name_protocol(filename: str | None, options: Options, driver: str | None) -> str:
-    """Find out which driver a file name is for, and let it turn the name into options."""
-    if filename is not None:
-        if "filename" in options:
-            raise OptionError("Can't specify 'file' and 'filename' options at the same time")
-        options["filename"] = filename
-    name = options.get("filename")
-    if driver is None:
-        if not isinstance(name, str):
-            raise OptionError("Must specify either driver or file")
-        driver = _find_by_name(name, may_have_prefix=filename is not None)
-    kind = find_driver(driver)
-    if filename is not None and kind.parse_filename is not None:
-        del options["filename"]
-        options.update(kind.parse_filename(filename))
-    return driver
-
-
-def _find_by_name(name: str, *, may_have_prefix: bool) -> str:
-    if _is_device(name):
-        return "host_device"
-    if not may_have_prefix:
-        return "file"
-    return find_protocol(name, filename_parsers(name)) or "file"
-
-
-def _is_device(name: str) -> bool:
+async def _open_driver_of(node: Node, opener: _NodeOpener) -> None:
     try:
-        mode = os.stat(name).st_mode
-    except (OSError, ValueError):
-        return False
-    return stat.S_ISCHR(mode) or stat.S_ISBLK(mode)
-
-
-def take_generic(options: Options, flags: OpenFlags) -> tuple[str | None, OpenFlags]:
-    """Take the options that every node has.
-
-    QEMU: block.c, bdrv_runtime_opts and bdrv_open_common().
-    """
-    reader = OptionReader(options, driver="")
-    name = reader.take_str("node-name", None)
-    flags = replace(
-        flags,
-        direct=reader.take_bool("cache.direct", flags.direct),
-        no_flush=reader.take_bool("cache.no-flush", flags.no_flush),
-        read_only=reader.take_bool("read-only", flags.read_only),
-        auto_read_only=reader.take_bool("auto-read-only", flags.auto_read_only),
-        force_share=reader.take_bool("force-share", flags.force_share),
-    )
-    if flags.force_share and not flags.read_only:
-        raise OptionError("force-share=on can only be used with read-only images")
-    discard = reader.take_str("discard", None)
-    if discard is not None:
-        if discard not in _DISCARD:
-            raise OptionError("Invalid discard option")
-        flags = replace(flags, unmap=_DISCARD[discard])
-    detect = reader.take_str("detect-zeroes", flags.detect_zeroes)
-    if detect not in _DETECT_ZEROES:
-        raise OptionError(f"invalid parameter value: {detect}")
-    if detect == "unmap" and not flags.unmap:
-        raise OptionError(
-            "setting detect-zeroes to unmap is not allowed without setting discard operation to "
-            "unmap"
-        )
-    return name, replace(flags, detect_zeroes=detect)
-
-
-async def _guess_format(file: Node | None, filename: str | None) -> str:
-    """Look at the first bytes of an image.
-
-    Raises:
-        OSError: They cannot be read. EINVAL: there is no image. ENOTSUP: it is of a format that
-            nobody here can open, and treating it as raw would destroy it.
-    """
-    if file is None:
-        raise OptionError("Must specify either driver or file")
-    if file.length == 0:
-        return "raw"
-    head = bytearray(PROBE_SIZE)
-    try:
-        await file.path.preadv(0, PROBE_SIZE, Iovec.over(head), 0, None)
-    except OSError as error:
-        number = error.errno or EINVAL
-        raise BlockError(
-            number,
-            f"Could not read image for determining its format: {os.strerror(number)}",
-        ) from error
-    guessed = probe_format(bytes(head), filename)
-    if guessed not in DRIVERS:
-        try:
-            find_driver(guessed)
-        except OptionError:
-            raise OptionError(
-                f"'{filename or file.filename}' is an image of format {guessed}, for which there "
-                f"is no driver",
-                hint="Specify the 'raw' format explicitly to see it as bytes.",
-            ) from None
-    return guessed
-
-
-def _guessed_raw(filename: str) -> str:
-    return (
-        f"WARNING: Image format was not specified for '{filename}' and probing guessed raw.\n"
-        "         Automatically detecting the format is dangerous for raw images, write operations"
-        " on block 0 will be restricted.\n"
-        "         Specify the 'raw' format explicitly to remove the restrictions."
-    )
-
-
-async def change_flags(node: Node, flags: OpenFlags, options: Options) -> None:
-    """Reopen a node and those below that are opened likewise; undo all if one refuses."""
-    changes = [
-        (step, flags if step is node else _follow(step.flags, node.flags, flags))
-        for step in node.walk()
-    ]
-    done: list[tuple[Node, OpenFlags]] = []
-    try:
-        for step, new in changes:
-            await step.driver.reopen(new, options if step is node else {})
-            done.append((step, step.flags))
-            step.flags = new
-        node_permissions(node)
-    except OSError:
-        for step, old in reversed(done):
-            step.flags = old
-            await step.driver.reopen(old, {})
-        node_permissions(node)
+        await node.driver.open(opener)
+    except BlockError:
         raise
+    except OSError as error:
+        # A driver that does not say what it means.
+        number = error.errno or EIO
+        text = f"Could not open '{node.driver.name}': {os.strerror(number)}"
+        raise BlockError(number, text) from error
 
 
-def check_unchanged(node: Node, options: Options) -> None:
-    """Refuse options of drivers that differ from those that a tree was opened with.
-
-    Args:
-        node: The top of the tree.
-        options: Its own as they are, those of a child after the child's name and a dot.
-
-    Raises:
-        OptionError: EINVAL; one differs, or was not given before.
-    """
-    for key, value in options.items():
-        owner, name = node, key
-        while below := [c for c in owner.children if name.startswith(f"{c.name}.")]:
-            owner, name = below[0].node, name.removeprefix(f"{below[0].name}.")
-        before = owner.driver.options.get(name)
-        if before is None or as_text(before) != as_text(value):
-            raise OptionError(f"Cannot change the option '{name}'")
+def _refresh_length(node: Node) -> None:
+    try:
+        number = EFBIG if node.refresh_length() > MAX_LENGTH else 0
+    except OSError as error:
+        number = error.errno or EIO
+    if number:
+        raise BlockError(number, f"Could not refresh total sector count: {os.strerror(number)}")
 
 
-def _follow(child: OpenFlags, before: OpenFlags, after: OpenFlags) -> OpenFlags:
-    """Change in child what has changed above and was the same there before."""
-    changed = {}
-    for field in ("read_only", "direct", "no_flush", "force_share"):
-        if getattr(child, field) == getattr(before, field):
-            changed[field] = getattr(after, field)
-    return replace(child, **changed)
+def _refuse_backing(options: Options) -> None:
+    # A key alone that has no text is an unknown option like any other.
+    below = any(key.startswith("backing.") for key in options)
+    if below or text_option(options, "backing") is not None:
+        raise OptionError("Driver doesn't support backing files")

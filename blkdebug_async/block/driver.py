@@ -195,6 +195,12 @@ class Driver(ABC):
     supports_backing: ClassVar[bool] = False
     #: The length may change behind our back, so it is asked for at each use.
     has_variable_length: ClassVar[bool] = False
+    #: Cannot do without the option "filename".
+    needs_filename: ClassVar[bool] = False
+    #: Options of its own that reopen() takes.
+    mutable_options: ClassVar[frozenset[str]] = frozenset()
+    #: Whether an open node can be given other flags and options.
+    can_reopen: ClassVar[bool] = True
     #: Options that change what is read or written; a name that ends in "." covers all below it.
     #: With any of them but "filename" given, the node has no plain file name.
     strong_options: ClassVar[tuple[str, ...]] = ()
@@ -242,6 +248,11 @@ class Driver(ABC):
 
     async def reopen(self, flags: OpenFlags, options: Options) -> None:
         """Change how the node is opened; nothing is in flight.
+
+        Args:
+            flags: How it is opened from now on.
+            options: Those of mutable_options that are wanted; None: the default. What is absent
+                stays.
 
         Raises:
             OptionError: EINVAL; the change cannot be made, and nothing was changed.

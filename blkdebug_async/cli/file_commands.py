@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable
-from errno import EIO, ENOTSUP, EPERM
+from errno import EIO, ENOTSUP
 
 from blkdebug_async.cli.arguments import Given
 from blkdebug_async.cli.failures import CommandFailed, ErrorReport, UsageError
@@ -23,7 +23,6 @@ from blkdebug_async.disk import Disk
 from blkdebug_async.drivers.null import NullDriver
 from blkdebug_async.opening import CacheMode
 from blkdebug_async.options.tree import Options
-from blkdebug_async.tree import take_generic
 from blkdebug_async.units import SECTOR_SIZE
 
 _PREALLOCATION_MODES = ("off", "metadata", "falloc", "full")
@@ -109,20 +108,10 @@ async def reopen(session: Session, words: list[str]) -> None:
     if given.operands:
         raise UsageError
     options = wanted.all_options()
-    _refuse_read_only(disk, options, keep_write=not wanted.read_only)
     reopening = disk.reopen(
         options, writethrough=wanted.cache.writethrough, keep_write=not wanted.read_only
     )
     await attempt(session.perform(reopening))
-
-
-def _refuse_read_only(disk: Disk, options: Options, *, keep_write: bool) -> None:
-    """Refuse to make read-only by an option what -r has not been asked to give up."""
-    _, flags = take_generic(dict(options), disk.root.flags)
-    if keep_write and flags.read_only and not disk.read_only:
-        raise ErrorReport(
-            f"Read-only block node '{disk.root.name}' cannot support read-write users", errno=EPERM
-        )
 
 
 class _Reopening:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from errno import ENOTSUP
 
 from blkdebug_async.block.context import Context
 from blkdebug_async.block.permissions import WRITE
@@ -12,7 +11,7 @@ from blkdebug_async.cli.session import Session
 from blkdebug_async.cli.trace_lines import SessionObserver, TraceSwitches
 from blkdebug_async.disk import Disk
 from blkdebug_async.drivers.file.driver import FileDriver
-from blkdebug_async.errors import BlockError, OptionError
+from blkdebug_async.errors import OptionError
 from blkdebug_async.tree import TreeOpener
 
 #: How QEMU begins a warning that it prints as it is.
@@ -32,18 +31,18 @@ class ImageOpener:
         self._trace = trace
 
     async def __call__(self, request: OpenRequest, session: Session) -> Disk:
-        if request.snapshot:
-            raise BlockError(ENOTSUP, "There is no driver yet for the overlay of -s")
         observer = SessionObserver(session, self._traces, self._trace)
         context = Context(compat=session.compat, observer=observer)
         tree = TreeOpener(context, _warner(session))
-        node = await tree.open_options(request.filename, request.options, request.flags)
+        node = await tree.open_options(
+            request.filename, request.options, request.flags, snapshot=request.snapshot
+        )
         try:
             if request.aio == "native" and not request.flags.direct:
                 _refuse_native(FileDriver in {type(each.driver) for each in node.walk()})
             disk = Disk(tree, node, writethrough=request.writethrough)
         except OSError:
-            await node.close()
+            await tree.close(node)
             raise
         try:
             if not request.flags.read_only:

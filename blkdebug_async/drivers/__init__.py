@@ -16,6 +16,7 @@ from blkdebug_async.drivers.copy_on_read import CopyOnReadDriver
 from blkdebug_async.drivers.file.driver import FileDriver, HostDeviceDriver
 from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.drivers.null import NullAioDriver, NullCoDriver
+from blkdebug_async.drivers.overlay import OverlayDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.filename import FilenameParser, protocol_prefix
@@ -35,6 +36,7 @@ DRIVERS: Final[dict[str, type[Driver]]] = {
         MemoryDriver,
         NullAioDriver,
         NullCoDriver,
+        OverlayDriver,
         RawDriver,
     )
 }

@@ -33,6 +33,8 @@ class CopyOnReadDriver(FilterDriver):
 
     name: ClassVar[str] = "copy-on-read"
     has_variable_length: ClassVar[bool] = True
+    #: It has no such function in QEMU.
+    can_reopen: ClassVar[bool] = False
 
     def __init__(self, file: NodeSource, *, bottom: str | None = None) -> None:
         super().__init__()

@@ -49,6 +49,7 @@ class RawDriver(Driver):
     name: ClassVar[str] = "raw"
     has_variable_length: ClassVar[bool] = True
     strong_options: ClassVar[tuple[str, ...]] = ("offset", "size")
+    mutable_options: ClassVar[frozenset[str]] = frozenset(_KINDS)
 
     #: Set in open(), before anything is forwarded.
     file: Target
@@ -88,7 +89,11 @@ class RawDriver(Driver):
         if not given:
             return
         reader = OptionReader(dict(given), driver=self.name, is_protocol=False)
-        offset, size = _take_window(reader, self._offset, self._fixed_size)
+        offset, size = _take_window(
+            reader,
+            self._offset if given.get("offset", 0) is not None else 0,
+            self._fixed_size if given.get("size", 0) is not None else None,
+        )
         _check_window(offset, size, self.file.length)
         self._offset, self._fixed_size = offset, size
         self.options.update(given)
