@@ -20,15 +20,16 @@ from blkdebug_async.options.tree import Options, check_id, qemu_order
 Groups: TypeAlias = Mapping[str, Mapping[str, Kind]]
 
 _LINE_MAX: Final = 1023
-_WHOLE_LINE: Final = re.compile(rb"[^\n]*\n|[^\n]+")
+# Patterns are compiled when they are used first: few runs read a config file.
+_WHOLE_LINE: Final = rb"[^\n]*\n|[^\n]+"
 _BLANK: Final = rb"[ \t\n\v\f\r]*+"
 #: A word as scanf() takes it: as much as there is, never less to make the rest fit.
 _WORD: Final = rb"[^ \t\n\v\f\r]{1,63}+"
-_SECTION_WORD: Final = re.compile(rb"\[" + _BLANK + rb"(" + _WORD + rb")")
-_SECTION_ID: Final = re.compile(_BLANK + rb'"([^"]{1,63}+)')
-_SECTION: Final = re.compile(rb"\[([^]]{1,63}+)")
-_KEY: Final = re.compile(_BLANK + rb"(" + _WORD + rb")")
-_VALUE: Final = re.compile(_BLANK + rb"=" + _BLANK + rb'"([^"]{1,1023}+)')
+_SECTION_WORD: Final = rb"\[" + _BLANK + rb"(" + _WORD + rb")"
+_SECTION_ID: Final = _BLANK + rb'"([^"]{1,63}+)'
+_SECTION: Final = rb"\[([^]]{1,63}+)"
+_KEY: Final = _BLANK + rb"(" + _WORD + rb")"
+_VALUE: Final = _BLANK + rb"=" + _BLANK + rb'"([^"]{1,1023}+)'
 
 
 class ConfigError(OptionError):
@@ -119,7 +120,7 @@ def parse_ini(data: bytes, file: str, groups: Groups) -> list[Section]:
         if line[:1] in (b"\n", b"#"):
             continue
         if line[:1] == b"[":
-            word = _SECTION_WORD.match(line)
+            word = re.match(_SECTION_WORD, line)
             started = _start_section(line, number, word)
             if started is not None:
                 if draft is not None:
@@ -144,23 +145,23 @@ def parse_ini(data: bytes, file: str, groups: Groups) -> list[Section]:
 
 def _lines(data: bytes) -> Iterator[bytes]:
     # What fgets() returns, up to the first NUL, where a C string ends.
-    for whole in _WHOLE_LINE.findall(data):
+    for whole in re.findall(_WHOLE_LINE, data):
         for start in range(0, len(whole), _LINE_MAX):
             yield whole[start : start + _LINE_MAX].partition(b"\0")[0]
 
 
 def _start_section(line: bytes, number: int, word: re.Match[bytes] | None) -> _Draft | None:
-    if word is not None and (name := _SECTION_ID.match(line, word.end())) is not None:
+    if word is not None and (name := re.compile(_SECTION_ID).match(line, word.end())) is not None:
         return _Draft(_text(word[1]), _text(name[1]), number)
-    group = _SECTION.match(line)
+    group = re.match(_SECTION, line)
     return None if group is None else _Draft(_text(group[1]), None, number)
 
 
 def _assignment(line: bytes, number: int) -> Entry | None:
-    key = _KEY.match(line)
+    key = re.match(_KEY, line)
     if key is None:
         return None
-    value = _VALUE.match(line, key.end())
+    value = re.compile(_VALUE).match(line, key.end())
     # What does not look like an assignment sets its first word to nothing.
     return Entry(_text(key[1]), "" if value is None else _text(value[1]), number)
 

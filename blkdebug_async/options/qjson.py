@@ -268,18 +268,19 @@ _ESCAPES: Final = {**dict(zip("bfnrt", "\b\f\n\r\t", strict=True)), **{c: c for 
 #: Character number zero has two bytes in QEMU, so that text can hold it.
 _NUL: Final = "\udcc0\udc80"
 _HEX: Final = "([0-9a-fA-F]{4})"
-_PIECE: Final = re.compile(
+#: Compiled when the first string is read: few runs read any JSON.
+_PIECE: Final = (
     rf"\\u{_HEX}(?:(?<=\\u[dD][89abAB]..)(?P<pair>\\u(?:{_HEX}|.{{0,4}})))?"
-    rf"|\\(?P<escape>[^u])|(?P<broken>\\u.{{0,4}})|(?P<plain>{_NUL}|.)",
-    re.DOTALL,
+    rf"|\\(?P<escape>[^u])|(?P<broken>\\u.{{0,4}})|(?P<plain>{_NUL}|.)"
 )
 
 
 def _unquote(token: str) -> str:
     # The closing quote stays on, because a broken escape is shown with it.
     position, parts = 1, []
+    pattern = re.compile(_PIECE, re.DOTALL)
     while position < len(token) - 1:
-        piece = _PIECE.match(token, position)
+        piece = pattern.match(token, position)
         assert piece is not None
         parts.append(_piece(piece))
         position = piece.end()

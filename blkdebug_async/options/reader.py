@@ -35,14 +35,15 @@ _BOOLS: Final = {
     **dict.fromkeys(("off", "no", "false", "n"), False),
 }
 _BLANK: Final = r"[ \t\n\v\f\r]*"
-_INTEGER: Final = re.compile(
-    rf"{_BLANK}(?P<sign>[+-]?)(?:0[xX](?P<hex>[0-9a-fA-F]+)|0(?P<octal>[0-7]*)|(?P<decimal>[1-9][0-9]*))"
+# Compiled when they are used first: many runs have no number among their options.
+_INTEGER: Final = (
+    rf"{_BLANK}(?P<sign>[+-]?)"
+    r"(?:0[xX](?P<hex>[0-9a-fA-F]+)|0(?P<octal>[0-7]*)|(?P<decimal>[1-9][0-9]*))"
 )
-_SIZE: Final = re.compile(
+_SIZE: Final = (
     rf"{_BLANK}(?P<sign>[+-]?)(?P<digits>0[xX](?P<hex>[0-9a-fA-F]+)|(?P<whole>[0-9]+))"
     rf"(?P<fraction>\.[0-9]*)?"
-    rf"(?P<suffix>[{_SUFFIXES}{_SUFFIXES.lower()}]?)(?P<rest>.*)",
-    re.DOTALL,
+    rf"(?P<suffix>[{_SUFFIXES}{_SUFFIXES.lower()}]?)(?P<rest>.*)"
 )
 
 T = TypeVar("T")
@@ -77,7 +78,7 @@ def scan_size(text: str, *, warn: Warn = ignore_warning) -> int | Fault:
 
     QEMU 7.2: util/cutils.c, qemu_strtosz().
     """
-    match = _SIZE.match(text)
+    match = re.match(_SIZE, text, re.DOTALL)
     if match is None:
         return Fault.MALFORMED
     whole = int(match["hex"], 16) if match["hex"] else parse_decimal(match["whole"])
@@ -114,7 +115,7 @@ def scan_number(text: str) -> int | Fault:
 
     QEMU: util/cutils.c, qemu_strtou64().
     """
-    match = _INTEGER.fullmatch(text)
+    match = re.fullmatch(_INTEGER, text)
     if match is None:
         return Fault.MALFORMED
     if match["hex"]:
