@@ -7,13 +7,12 @@ edges ("merged").
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blkdebug_async.events import Event
 
 
-@dataclass(frozen=True, slots=True)
-class EdgeRead:
+class EdgeRead(NamedTuple):
     """One read of a read-modify-write."""
 
     #: First byte on the node.
@@ -28,8 +27,7 @@ class EdgeRead:
     after: tuple[Event, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Padding:
+class Padding(NamedTuple):
     """How a request grows. Falsy when it is aligned already."""
 
     #: First byte of the request as asked for.

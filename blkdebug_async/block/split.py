@@ -9,14 +9,13 @@ QEMU: block/io.c, bdrv_aligned_preadv(), bdrv_co_do_pwrite_zeroes(), bdrv_co_pdi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from blkdebug_async.block.limits import Limits, smaller
 from blkdebug_async.units import INT64_MAX, INT_MAX, MAX_BOUNCE, align_down, is_aligned
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A piece of a request."""
 
     #: First byte on the node.
@@ -47,8 +46,7 @@ def split_transfer(offset: int, length: int, longest: int) -> Iterator[Span]:
             return
 
 
-@dataclass(frozen=True, slots=True)
-class ZeroPlan:
+class ZeroPlan(NamedTuple):
     """How zero writes on a node are cut."""
 
     #: What bulk pieces are aligned to, in bytes.

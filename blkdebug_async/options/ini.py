@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.reader import Kind, check_value
@@ -57,8 +57,7 @@ def _rebuild(message: str, place: str, hint: str) -> ConfigError:
     return ConfigError(message, place=place, hint=hint)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """One assignment."""
 
     key: str
@@ -67,8 +66,7 @@ class Entry:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Section:
+class Section(NamedTuple):
     """A group's name in brackets and what is assigned below it."""
 
     group: str
