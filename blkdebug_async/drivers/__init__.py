@@ -87,8 +87,21 @@ def _load_driver(name: str) -> type[Driver] | None:
     # Takes 14 ms to import, more than all of this package but asyncio.
     metadata = importlib.import_module("importlib.metadata")
     for entry_point in metadata.entry_points(group=ENTRY_POINT_GROUP, name=name):
-        driver = entry_point.load()
-        if not (isinstance(driver, type) and issubclass(driver, Driver)):
+        try:
+            found = entry_point.load()
+        except Exception as error:
+            # Other people's code may raise anything.
+            reason = " ".join([f"{type(error).__name__}:", *str(error).splitlines()[:1]])
+            raise OptionError(
+                f"Cannot load driver '{name}' from '{entry_point.value}': {reason}"
+            ) from error
+        if not _is_driver(found):
             raise OptionError(f"Entry point '{entry_point.value}' is no driver")
+        driver: type[Driver] = found
         return register_driver(driver)
     return None
+
+
+def _is_driver(found: object) -> bool:
+    is_class = isinstance(found, type) and issubclass(found, Driver)
+    return is_class and hasattr(found, "name") and not getattr(found, "__abstractmethods__", None)
