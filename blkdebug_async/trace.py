@@ -55,32 +55,32 @@ class RequestView(Protocol):
 
 
 class Observer(Protocol):
-    """Hears of every request on every node of a tree."""
+    """Hears of every request on every node of a tree; derive from it to hear of some things."""
 
     def request_started(self, request: RequestView) -> None:
         """A request is now tracked by its node."""
-        ...
+        return
 
     def request_waits(self, request: RequestView, blocker: RequestView) -> None:
         """A request waits until an overlapping one is finished."""
-        ...
+        return
 
     def event_fired(self, node: str, event: Event, request: RequestView | None) -> None:
         """A debug event is delivered to a node."""
-        ...
+        return
 
     def request_suspended(self, node: str, tag: str, request: RequestView | None) -> None:
         """A breakpoint of a node holds a request; None: an event that no request announced."""
-        ...
+        return
 
     def request_resumed(self, node: str, tag: str, request: RequestView | None) -> None:
         """A held request is about to go on."""
-        ...
+        return
 
     def driver_called(self, request: RequestView, op: IoType, offset: int, length: int) -> None:
         """A node's driver is about to be called for one piece of a request: its footprint."""
-        ...
+        return
 
     def request_finished(self, request: RequestView, error: BaseException | None) -> None:
         """A request is no longer tracked; error is None on success."""
-        ...
+        return
