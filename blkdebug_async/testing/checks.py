@@ -30,6 +30,12 @@ from blkdebug_async.units import MAX_ALIGNMENT, is_power_of_two
 _AT_ONCE: Final = 8
 
 
+async def it_can_be_opened(bench: Bench) -> None:
+    """It opens and closes, and has bytes; without that there is nothing more to check."""
+    async with bench.open() as disk:
+        bench.window(disk)
+
+
 async def its_promises_make_sense(bench: Bench) -> None:
     """Limits and flags are such that a request can keep them."""
     async with bench.open() as disk:
@@ -353,6 +359,7 @@ Check = Callable[[Bench], Awaitable[None]]
 
 #: In the order in which they are run: what others rely on comes first.
 CHECKS: Final[tuple[Check, ...]] = (
+    it_can_be_opened,
     its_promises_make_sense,
     an_empty_request_changes_nothing,
     it_reads_back_what_was_written,

@@ -16,7 +16,7 @@ from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.explore.choices import Choices
 from blkdebug_async.testing.bench import Bench
 from blkdebug_async.testing.chance import SeededChoices
-from blkdebug_async.testing.checks import CHECKS
+from blkdebug_async.testing.checks import CHECKS, it_can_be_opened
 from blkdebug_async.testing.filter_checks import FILTER_CHECKS, FilterMaker
 from blkdebug_async.units import KIB
 
@@ -61,6 +61,8 @@ async def check_driver(
     findings: dict[str, str] = {}
     for check in CHECKS:
         await _run(check.__name__, check(bench), patience_s, findings)
+        if findings and check is it_can_be_opened:
+            break
     if findings:
         raise NonConformingError(findings)
 
@@ -111,6 +113,7 @@ def _tell(error: Exception) -> str:
         case AssertionError():
             return str(error) or "an assertion of the block layer failed"
         case OSError():
-            return f"unexpected error {error.errno}: {error}"
+            cause = "" if error.__cause__ is None else f" ({error.__cause__})"
+            return f"unexpected error {error.errno}: {error}{cause}"
         case _:
             return f"{type(error).__name__} is no OSError: {error}"

@@ -41,14 +41,38 @@ class Answer:
     applied: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """Which calls are meant; None: any."""
+
+    op: IoType | None
+    #: A byte that must be in the call's range.
+    at: int | None
+
+    def is_met_by(self, call: Call) -> bool:
+        if self.op is not None and call.op is not self.op:
+            return False
+        return self.at is None or call.offset <= self.at < call.offset + call.length
+
+
+@dataclass(slots=True)
+class _Scripted:
+    """An answer that waits for calls."""
+
+    wanted: _Wanted
+    answer: Answer
+    left: int
+
+
 class Hold:
     """Keeps the calls waiting that it is for, from Recorder.hold() until release()."""
 
-    def __init__(self, recorder: Recorder, op: IoType | None, at: int | None, after: bool) -> None:
+    def __init__(self, recorder: Recorder, wanted: _Wanted, after: bool, times: int | None) -> None:
         self._recorder = recorder
-        self._op = op
-        self._at = at
+        self._wanted = wanted
         self._after = after
+        #: How many more calls it will hold; None: all.
+        self._left = times
         self._arrived = asyncio.Event()
         self._released = asyncio.Event()
         #: The calls that wait now, oldest first.
@@ -64,8 +88,10 @@ class Hold:
         self._released.set()
 
     async def _pass(self, call: Call, after: bool) -> None:
-        if after is not self._after or not _is_for(call, self._op, self._at):
+        if after is not self._after or self._left == 0 or not self._wanted.is_met_by(call):
             return
+        if self._left is not None:
+            self._left -= 1
         self.held.append(call)
         self._arrived.set()
         try:
@@ -85,7 +111,7 @@ class Recorder:
         #: Asked about each call after those given to answer(); None: the call goes on.
         self.script: Callable[[Call], Answer | None] | None = None
         self.holds: list[Hold] = []
-        self._answers: list[Callable[[Call], Answer | None]] = []
+        self._answers: list[_Scripted] = []
 
     @property
     def calls(self) -> list[Call]:
@@ -124,26 +150,25 @@ class Recorder:
         self, answer: Answer, op: IoType | None = None, *, at: int | None = None, times: int = 1
     ) -> None:
         """Do something to calls; arguments as of fail()."""
-        left = times
+        self._answers.append(_Scripted(_Wanted(op, at), answer, times))
 
-        def reply(call: Call) -> Answer | None:
-            nonlocal left
-            if not left or not _is_for(call, op, at):
-                return None
-            left -= 1
-            return answer
-
-        self._answers.append(reply)
-
-    def hold(self, op: IoType | None = None, *, at: int | None = None, after: bool = False) -> Hold:
+    def hold(
+        self,
+        op: IoType | None = None,
+        *,
+        at: int | None = None,
+        after: bool = False,
+        times: int | None = None,
+    ) -> Hold:
         """Keep calls waiting.
 
         Args:
             op: Only calls of this kind; None: any.
             at: Only calls whose range contains this byte; None: any.
             after: Hold them when their work is done rather than before.
+            times: So many of them; None: all until release().
         """
-        hold = Hold(self, op, at, after)
+        hold = Hold(self, _Wanted(op, at), after, times)
         self.holds.append(hold)
         return hold
 
@@ -169,11 +194,11 @@ class Recorder:
             await hold._pass(call, after=True)
 
     def _ask(self, call: Call) -> Answer:
-        for ask in (*self._answers, self.script):
-            answer = None if ask is None else ask(call)
-            if answer is not None:
-                return answer
-        return Answer()
+        for scripted in self._answers:
+            if scripted.left and scripted.wanted.is_met_by(call):
+                scripted.left -= 1
+                return scripted.answer
+        return (self.script and self.script(call)) or Answer()
 
 
 def refuse(call: Call, answer: Answer) -> None:
@@ -184,9 +209,3 @@ def refuse(call: Call, answer: Answer) -> None:
     """
     if answer.errno:
         raise BlockError(answer.errno, f"the script fails {call}")
-
-
-def _is_for(call: Call, op: IoType | None, at: int | None) -> bool:
-    if op is not None and call.op is not op:
-        return False
-    return at is None or call.offset <= at < call.offset + call.length

@@ -111,7 +111,7 @@ async def test_mistake_is_found(kind: type[RecordingDriver], check: str, found: 
     ("limits", "found"),
     [
         (Limits(request_alignment=48), "request_alignment is 48"),
-        (Limits(max_pwrite_zeroes=0), "max_pwrite_zeroes is 0"),
+        (Limits(max_pwrite_zeroes=0), "max_pwrite_zeroes of 0 bytes is less"),
         (Limits(pdiscard_alignment=4096, max_pdiscard=512), "max_pdiscard is 512, less than 4096"),
     ],
 )
@@ -131,8 +131,9 @@ async def test_driver_that_cannot_be_opened_is_told_with_its_error() -> None:
         def length(self) -> int:
             raise BlockError(EIO, "no length today")
 
-    with pytest.raises(NonConformingError, match="no length today"):
+    with pytest.raises(NonConformingError, match="no length today") as caught:
         await check_driver(lambda: Broken(SIZE))
+    assert list(caught.value.findings) == ["it_can_be_opened"]
 
 
 async def test_disk_without_bytes_cannot_be_checked() -> None:
