@@ -186,6 +186,11 @@ SESSIONS: dict[str, Session] = {
         "", "break pwritev_zero A", "aio_write -z 0 4k", "wait_break A", "read -P 1 0 512",
         "resume A", "aio_flush", "read -P 0 0 4k",
     ),
+    "resumed-requests-report-at-the-next-wait": on_blkdebug(
+        "", "break read_aio A", "aio_read 0 512", "wait_break A", "resume A", "length",
+        "resume A", "aio_flush", "break write_aio B", "aio_write 0 512", "wait_break B", "resume B", "length",
+        "help length", "aio_flush", "length",
+    ),
     "two-nodes-first-one-listens": Session(
         (
             "--image-opts",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,9 @@ RMW_READ_ERROR = on_blkdebug(
     "read -P 1 0 512",
     "read -P 3 1k 512",
 )
+RESUMED_READ = on_blkdebug(
+    "", "break read_aio A", "aio_read 0 512", "wait_break A", "resume A", "length", "aio_flush"
+)
 #: The flush fails, and with it a write that should have reached the disk.
 FAILING_FLUSH = on_blkdebug(
     "inject-error.0.event=none,inject-error.0.iotype=flush,inject-error.0.errno=28",
@@ -73,6 +77,15 @@ def events_heard(play: Play, request: str, *events: str) -> str:
 def test_a_failed_read_fails_the_unaligned_write(play_safe: Play) -> None:
     outcome = play_safe(RMW_READ_ERROR)
     assert outcome.stdout.splitlines()[0] == "write failed: Input/output error"
+    assert "Pattern verification failed" not in outcome.stdout
+
+
+def test_qemu_loses_what_the_failed_read_would_have_given(play_qemu: Play) -> None:
+    lost = replace(
+        RMW_READ_ERROR, commands=(RMW_READ_ERROR.commands[0], "read -P 0 0 1k", "read -P 0 2k 2k")
+    )
+    outcome = play_qemu(lost)
+    assert outcome.stdout.startswith("wrote 1024/1024 bytes at offset 1024")
     assert "Pattern verification failed" not in outcome.stdout
 
 
@@ -125,6 +138,16 @@ def test_qemu_takes_the_age_of_the_machine_for_the_time_of_zeroes(play_qemu: Pla
 
 def test_the_time_of_zeroes_is_what_they_took(play_safe: Play) -> None:
     assert "; 00." in play_safe(ZEROES).stdout.splitlines()[1]
+
+
+def test_a_cached_read_is_answered_before_the_next_command(play_safe: Play) -> None:
+    lines = play_safe(RESUMED_READ).stdout.splitlines()
+    assert lines.index("read 512/512 bytes at offset 0") < lines.index("64 KiB")
+
+
+def test_qemu_answers_a_cached_read_when_it_waits_next(play_qemu: Play) -> None:
+    lines = play_qemu(RESUMED_READ).stdout.splitlines()
+    assert lines.index("64 KiB") < lines.index("read 512/512 bytes at offset 0")
 
 
 def test_one_block_was_once_read_as_a_head_only(play_seed: Play) -> None:
