@@ -135,8 +135,10 @@ class _Reopening:
 
     async def apply(self) -> None:
         node, options = self._node, self._options
+        shared = {name: options[name] for name in ("force-share",) if name in options}
         flags = take_policies(options, take_switches(options, node.flags))
-        # What may not change is compared below, as it was given.
+        # This one may not change, and is compared below as it was given.
+        options.update(shared)
         flags = replace(flags, force_share=node.flags.force_share)
         if flags.read_only and node.copy_on_read:
             raise OptionError(f"Can't set node '{node.name}' to r/o with copy-on-read enabled")
@@ -170,6 +172,11 @@ class _Reopening:
         if not isinstance(name, str):
             return
         wanted = self._find(name, "backing")
+        if node.driver.is_filter:
+            raise OptionError(
+                f"'{node.name}' is a {node.driver.name} filter node that does not support a "
+                "backing child"
+            )
         if not node.driver.supports_backing:
             raise OptionError(
                 f"Driver '{node.driver.name}' of node '{node.name}' does not support backing files"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
-from errno import ENOTSUP
+from errno import EINVAL, ENOTSUP
 from typing import ClassVar, Final, Self
 
 from blkdebug_async.block.driver import BlockStatus, Driver, NodeSource, Opener, Target, Truncation
@@ -20,7 +20,7 @@ from blkdebug_async.block.permissions import Role
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError
 from blkdebug_async.options.reader import OptionReader
-from blkdebug_async.units import KIB, MAX_LENGTH, is_aligned
+from blkdebug_async.units import KIB, MAX_LENGTH, SECTOR_SIZE, is_aligned
 
 #: Bytes per cluster, as in a qcow2 image that nobody asked to be otherwise.
 CLUSTER_SIZE: Final = 64 * KIB
@@ -166,18 +166,32 @@ class OverlayDriver(Driver):
     async def truncate(self, size: int, how: Truncation, request: Request) -> None:
         if how.preallocation != "off":
             raise BlockError(ENOTSUP, f"Unsupported preallocation mode: {how.preallocation}")
-        # What is cut off must not come back from below when the image grows again.
-        low, high = min(size, self._size), max(size, self._size)
-        index, start = divmod(low, CLUSTER_SIZE)
-        if start:
-            fetched = {}
-            if self._kind(index) == _BELOW:
-                fetched[index] = await self._fetch(index, request)
-            cluster = self._own(index, fetched)
-            cluster[start:] = bytes(CLUSTER_SIZE - start)
-            index += 1
-        self._forget(index, max(index, -(-high // CLUSTER_SIZE)))
+        if not is_aligned(size, SECTOR_SIZE):
+            raise BlockError(EINVAL, f"The new size must be a multiple of {SECTOR_SIZE}")
+        if size < self._size:
+            self._cut(size)
+        else:
+            await self._hide_below(self._size, size, request)
         self._size = size
+
+    def _cut(self, size: int) -> None:
+        index, start = divmod(size, CLUSTER_SIZE)
+        if start and index in self._clusters:
+            self._clusters[index][start:] = bytes(CLUSTER_SIZE - start)
+        first = index + bool(start)
+        for index in list(self._present(first, -(-self._size // CLUSTER_SIZE))):
+            del self._clusters[index]
+        self._zeros.remove(first)
+
+    async def _hide_below(self, old: int, new: int, request: Request) -> None:
+        """Keep what lies below new space from showing through; it was cut off before."""
+        if self.backing.length <= old:
+            return
+        index, start = divmod(old, CLUSTER_SIZE)
+        if start and self._kind(index) == _BELOW:
+            fetched = await self._fetch(index, request)
+            self._own(index, {index: fetched})[start:] = bytes(CLUSTER_SIZE - start)
+        self._zeros.add(index + bool(start), -(-new // CLUSTER_SIZE))
 
     # --- clusters ---
 
@@ -226,3 +240,8 @@ class Ranges:
         low, high = bisect_left(self._edges, first), bisect_right(self._edges, stop)
         edges = ([] if low % 2 else [first]) + ([] if high % 2 else [stop])
         self._edges[low:high] = edges
+
+    def remove(self, first: int) -> None:
+        """Take the numbers from first on out."""
+        place = bisect_left(self._edges, first)
+        self._edges[place:] = [first] if place % 2 else []
