@@ -188,8 +188,8 @@ SESSIONS: dict[str, Session] = {
     ),
     "resumed-requests-report-at-the-next-wait": on_blkdebug(
         "", "break read_aio A", "aio_read 0 512", "wait_break A", "resume A", "length",
-        "resume A", "aio_flush", "break write_aio B", "aio_write 0 512", "wait_break B", "resume B", "length",
-        "help length", "aio_flush", "length",
+        "resume A", "aio_flush", "break write_aio B", "aio_write 0 512", "wait_break B",
+        "resume B", "length", "help length", "aio_flush", "length",
     ),
     "two-nodes-first-one-listens": Session(
         (

@@ -164,6 +164,14 @@ SESSIONS: dict[str, Session] = {
     },
     "read-only-by-option": read_only(("-r", "-f", "raw"), *WRITERS),
     "read-only-blkdebug": on_blkdebug("align=4k", *WRITERS, words=("-r",)),
+    "snapshot": on_raw(
+        "length", "write -P 3 0 1000", "read -P 3 0 1000", "read -v 990 20", "write -z 4k 4k",
+        "discard 8k 4k", "map", "alloc 0 64k", "write -P 4 60k 4k", "read -P 4 60k 4k", "flush",
+        words=("-s",), image=Image(256 * KIB),
+    ),
+    "snapshot-of-a-read-only-image": read_only(
+        ("-s", "-f", "raw"), "length", "write -P 3 0 512", "read -P 3 0 512"
+    ),
     "force-share": read_only(("-U", "-f", "raw"), "length"),
     "force-share-read-only": read_only(("-U", "-r", "-f", "raw"), "length", "read 0 512"),
     "probed": Session(("img",), ("read 0 512", "write -P 3 4k 512", "info")),
