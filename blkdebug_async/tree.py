@@ -348,7 +348,7 @@ class TreeOpener:
         if plan.probed is not None and plan.kind is RawDriver and not node.flags.read_only:
             plan.probed.refresh_filename()
             self._warn(guessed_raw_warning(plan.probed.filename))
-        await _open_driver_of(node, _NodeOpener(self, node))
+        await _open_driver_of(node, _NodeOpener(self, node, self._warn))
         _refresh_length(node)
         node.refresh_limits()
         node_permissions(node)
@@ -390,9 +390,10 @@ class TreeOpener:
 class _NodeOpener:
     """Opens the children of one node, for its driver."""
 
-    def __init__(self, tree: TreeOpener, node: Node) -> None:
+    def __init__(self, tree: TreeOpener, node: Node, warn: Warn) -> None:
         self._tree = tree
         self._node = node
+        self._warn = warn
 
     @property
     def flags(self) -> OpenFlags:
@@ -405,6 +406,9 @@ class _NodeOpener:
     def become_read_only(self) -> None:
         assert self._node.flags.auto_read_only
         self._node.flags = replace(self._node.flags, read_only=True)
+
+    def warn(self, message: str) -> None:
+        self._warn(message)
 
     async def open_child(self, name: str, source: NodeSource, role: Role) -> Target:
         child = await self._tree.open_below(self._node, source, role)

@@ -164,6 +164,10 @@ class Opener(Protocol):
         """Make the driver's own node read-only; only where flags.auto_read_only allows it."""
         ...
 
+    def warn(self, message: str) -> None:
+        """Tell the user of something questionable that is no reason to fail."""
+        ...
+
     async def open_child(self, name: str, source: NodeSource, role: Role) -> Target:
         """Open or look up a node and make it a child.
 

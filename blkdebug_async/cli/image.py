@@ -10,8 +10,6 @@ from blkdebug_async.cli.opening import OpenRequest
 from blkdebug_async.cli.session import Session
 from blkdebug_async.cli.trace_lines import SessionObserver, TraceSwitches
 from blkdebug_async.disk import Disk
-from blkdebug_async.drivers.file.driver import FileDriver
-from blkdebug_async.errors import OptionError
 from blkdebug_async.tree import TreeOpener
 
 #: How QEMU begins a warning that it prints as it is.
@@ -38,8 +36,6 @@ class ImageOpener:
             request.filename, request.options, request.flags, snapshot=request.snapshot
         )
         try:
-            if request.aio == "native" and not request.flags.direct:
-                _refuse_native(FileDriver in {type(each.driver) for each in node.walk()})
             disk = Disk(tree, node, writethrough=request.writethrough)
         except OSError:
             await tree.close(node)
@@ -52,15 +48,6 @@ class ImageOpener:
             await disk.close()
             raise
         return disk
-
-
-def _refuse_native(has_file: bool) -> None:
-    # Our requests go to the page cache or to threads, whatever is wanted; only what is wrong in
-    # QEMU is wrong here.
-    if has_file:
-        raise OptionError(
-            "aio=native was specified, but it requires cache.direct=on, which was not specified."
-        )
 
 
 def _warner(session: Session) -> Callable[[str], None]:

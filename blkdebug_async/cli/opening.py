@@ -58,8 +58,6 @@ class OpenRequest:
     writethrough: bool
     #: Writes go to an overlay that is forgotten afterwards.
     snapshot: bool
-    #: "threads", "native" or "io_uring".
-    aio: str
 
 
 @dataclass(slots=True)
@@ -105,8 +103,8 @@ class OpenSettings:
     def _set_aio(self, mode: str) -> None:
         if mode not in _AIO_MODES:
             raise ErrorReport(f"Invalid aio option: {mode}")
-        # In QEMU threads is the absence of the others, so it takes nothing back.
-        if mode != "threads":
+        # QEMU has a flag for each of the others: threads takes nothing back, native goes first.
+        if mode != "threads" and self.aio != "native":
             self.aio = mode
 
     def _apply_switch(self, letter: str) -> bool:
@@ -138,9 +136,8 @@ class OpenSettings:
             direct=self.cache.direct,
             no_flush=self.cache.no_flush,
             copy_on_read=self.copy_on_read,
+            aio=self.aio,
         )
         if self.force_share:
             options = {**options, "force-share": "on"}
-        return OpenRequest(
-            filename, options, flags, self.cache.writethrough, self.snapshot, self.aio
-        )
+        return OpenRequest(filename, options, flags, self.cache.writethrough, self.snapshot)

@@ -24,6 +24,7 @@ from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import ALL, RESIZE, WRITE, WRITE_UNCHANGED, Permissions
 from blkdebug_async.block.tracked import Request
+from blkdebug_async.compat import SAFE
 from blkdebug_async.drivers.file.direct import NO_ALIGNMENT, probe_alignment
 from blkdebug_async.drivers.file.extents import find_extent
 from blkdebug_async.drivers.file.in_place import (
@@ -82,7 +83,8 @@ class FileDriver(Driver):
 
     Args:
         path: Its name.
-        aio: Only "threads" can be opened.
+        aio: "threads", "native" or "io_uring"; None: as the node is opened. Threads serve all of
+            them, but "native" needs cache.direct, as in QEMU.
         locking: "auto": take locks where they belong to the open file. "on": refuse to go without.
 
     Raises:
@@ -98,13 +100,13 @@ class FileDriver(Driver):
     _for_devices: ClassVar[bool] = False
 
     def __init__(
-        self, path: str | os.PathLike[str], *, aio: str = "threads", locking: str = "auto"
+        self, path: str | os.PathLike[str], *, aio: str | None = None, locking: str = "auto"
     ) -> None:
         super().__init__()
         self._path = os.fspath(path)
         if not self._path:
             raise OptionError(f"The '{self.name}' block driver requires a file name")
-        self._aio = parse_enum(aio, Aio)
+        self._aio = None if aio is None else parse_enum(aio, Aio)
         self._locking = parse_enum(locking, Locking)
         self.zero_flags = MAY_UNMAP | NO_FALLBACK
         self.options["filename"] = self._path
@@ -132,7 +134,7 @@ class FileDriver(Driver):
             raise OptionError(f"The '{cls.name}' block driver requires a file name")
         reader.check(_KINDS)
         driver = cls(
-            path, aio=reader.take_str("aio", "threads"), locking=reader.take_str("locking", "auto")
+            path, aio=reader.take_str("aio", None), locking=reader.take_str("locking", "auto")
         )
         manager = reader.take_str("pr-manager", None)
         if manager is not None:
@@ -155,7 +157,7 @@ class FileDriver(Driver):
                 raise OptionError("File lock requested but OFD locking syscall is unavailable")
         fd = self._open_as(self._flags)
         try:
-            self._check_aio()
+            self._check_aio(opener)
             check_kind(fd, self._path, self.name, device=self._for_devices)
             self._adopt(fd, self._flags)
         except OSError:
@@ -177,14 +179,15 @@ class FileDriver(Driver):
             self._exchange(flags)
         self._flags = flags
 
-    def _check_aio(self) -> None:
-        if self._aio is Aio.NATIVE and not self._flags.direct:
+    def _check_aio(self, opener: Opener) -> None:
+        aio = self._aio or Aio(self._flags.aio)
+        if aio is Aio.NATIVE and not self._flags.direct:
             raise OptionError(
                 "aio=native was specified, but it requires cache.direct=on, "
                 "which was not specified."
             )
-        if self._aio is not Aio.THREADS:
-            raise OptionError(f"aio={self._aio} was specified, but is not supported in this build.")
+        if aio is not Aio.THREADS and opener.compat == SAFE:
+            opener.warn(f"aio={aio} is not there yet: '{self._path}' is served by threads")
 
     def _needs_writing(self, flags: OpenFlags) -> bool:
         # With auto-read-only, the file is opened for writing when somebody wants to write.

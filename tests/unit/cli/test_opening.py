@@ -17,7 +17,7 @@ def request(*options: tuple[str, str], given: Options | None = None) -> OpenRequ
 
 def test_the_defaults_are_those_of_qemu_io() -> None:
     flags = OpenFlags(unmap=True)
-    assert request() == OpenRequest("img", {}, flags, True, False, "threads")
+    assert request() == OpenRequest("img", {}, flags, True, False)
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,15 @@ def test_discards_are_passed_on_or_not(mode: str, unmap: bool) -> None:
         ([("i", "io_uring")], "io_uring"),
         ([("k", "")], "native"),
         ([("k", ""), ("i", "threads")], "native"),
+        ([("i", "io_uring"), ("i", "threads")], "io_uring"),
+        ([("k", ""), ("i", "io_uring")], "native"),
+        ([("i", "io_uring"), ("k", "")], "native"),
     ],
 )
-def test_threads_take_no_other_aio_back(options: list[tuple[str, str]], aio: str) -> None:
-    assert request(*options).aio == aio
+def test_native_aio_goes_first_and_threads_take_nothing_back(
+    options: list[tuple[str, str]], aio: str
+) -> None:
+    assert request(*options).flags.aio == aio
 
 
 def test_switches_are_flags() -> None:

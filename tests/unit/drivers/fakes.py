@@ -89,6 +89,8 @@ class FakeOpener:
         self._child = child
         self.flags = flags or OpenFlags()
         self.compat: Compat = SAFE
+        #: What was warned of.
+        self.warnings: list[str] = []
         #: What was opened: name of the edge, source, role.
         self.opened: list[tuple[str, NodeSource, Role]] = []
 
@@ -96,6 +98,9 @@ class FakeOpener:
         self.opened.append((name, source, role))
         assert self._child is not None
         return self._child
+
+    def warn(self, message: str) -> None:
+        self.warnings.append(message)
 
     def become_read_only(self) -> None:
         raise BlockError(EPERM, "no driver here gives up writing by itself")

@@ -24,6 +24,7 @@ from blkdebug_async.block.flags import (
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Permissions
+from blkdebug_async.compat import COMPAT
 from blkdebug_async.drivers.file import driver as file_driver
 from blkdebug_async.drivers.file.driver import FileDriver, HostDeviceDriver
 from blkdebug_async.drivers.file.in_place import LONGEST_WRITE
@@ -378,27 +379,42 @@ def test_a_device_without_a_name_is_refused_in_its_own_name() -> None:
         HostDeviceDriver.from_options(reader("host_device"))
 
 
-@pytest.mark.parametrize(
-    ("aio", "direct", "message"),
-    [
-        (
-            "native",
-            False,
-            "aio=native was specified, but it requires cache.direct=on, which was not specified.",
-        ),
-        (
-            "io_uring",
-            False,
-            "aio=io_uring was specified, but is not supported in this build.",
-        ),
-    ],
-)
-async def test_other_ways_to_the_kernel_are_refused(
-    image: Path, aio: str, direct: bool, message: str
+@pytest.mark.parametrize(("option", "node"), [("native", "threads"), (None, "native")])
+async def test_native_aio_goes_only_past_the_cache(
+    image: Path, option: str | None, node: str
 ) -> None:
+    driver = FileDriver(image, aio=option)
     with pytest.raises(OptionError) as caught:
-        await opened(image, OpenFlags(direct=direct), aio=aio)
-    assert str(caught.value) == message
+        await driver.open(FakeOpener(flags=OpenFlags(aio=node)))
+    assert str(caught.value) == (
+        "aio=native was specified, but it requires cache.direct=on, which was not specified."
+    )
+
+
+async def warnings_of(driver: FileDriver, opener: FakeOpener) -> list[str]:
+    await driver.open(opener)
+    assert await read(driver, 0, 4) == bytes(range(4))
+    await driver.close()
+    return opener.warnings
+
+
+async def test_a_way_to_the_kernel_that_is_not_there_yet_is_served_by_threads(image: Path) -> None:
+    opener = FakeOpener()
+    assert await warnings_of(FileDriver(image, aio="io_uring"), opener) == [
+        f"aio=io_uring is not there yet: '{image}' is served by threads"
+    ]
+
+
+@pytest.mark.parametrize("compat", ["qemu-7.2", "seed"])
+async def test_nobody_who_follows_qemu_is_told_what_serves_them(image: Path, compat: str) -> None:
+    opener = FakeOpener()
+    opener.compat = COMPAT[compat]
+    assert await warnings_of(FileDriver(image, aio="io_uring"), opener) == []
+
+
+async def test_what_the_file_is_told_goes_before_what_the_node_is_told(image: Path) -> None:
+    opener = FakeOpener(flags=OpenFlags(aio="native"))
+    assert await warnings_of(FileDriver(image, aio="threads"), opener) == []
 
 
 async def test_a_missing_file_counts_more_than_a_wrong_way_to_the_kernel(tmp_path: Path) -> None:
