@@ -8,7 +8,8 @@ its command returned is reported at the next wait, the latest first; one that en
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
 from blkdebug_async.cli.eager import Activity, advance_all, start_now
@@ -77,21 +78,27 @@ class Session:
 
     async def perform(self, operation: Awaitable[T]) -> T:
         """Wait for a request; whoever that woke goes on before the caller does."""
-        try:
+        async with self._followed_by_others():
             return await operation
-        finally:
-            self.advance()
 
     async def poll(self, operation: Awaitable[T]) -> T:
         """Wait for a request, but at least for one turn of the loop."""
+        async with self._followed_by_others(at_least_once=True):
+            return await operation
+
+    @asynccontextmanager
+    async def _followed_by_others(self, *, at_least_once: bool = False) -> AsyncIterator[None]:
         turned: list[bool] = []
         turn = asyncio.get_running_loop().call_soon(turned.append, True)
         try:
-            return await self.perform(operation)
+            yield
         finally:
             turn.cancel()
-            if not turned:
-                await self.turn()
+            if turned or at_least_once:
+                # Those who were woken together with us have their turn, as in one round of
+                # QEMU's main loop.
+                await asyncio.sleep(0)
+            self.advance()
 
     async def turn(self) -> None:
         """Let the loop turn once."""

@@ -8,7 +8,6 @@ QEMU: block/file-posix.c.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import stat
 from collections.abc import Callable
@@ -38,6 +37,7 @@ from blkdebug_async.drivers.file.opening import check_kind, open_file
 from blkdebug_async.drivers.file.resize import resize
 from blkdebug_async.drivers.file.threads import run_in_thread
 from blkdebug_async.drivers.file.transfer import read_direct, read_rest, write_direct, write_rest
+from blkdebug_async.drivers.file.turn import LastFirst
 from blkdebug_async.drivers.file.zeroing import Zeroing
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.options.filename import FilenameParser, Gathered, parse_file_name, strip_prefix
@@ -124,6 +124,7 @@ class FileDriver(Driver):
         self._in_place = InPlaceWriter()
         #: What is done in place goes on a turn of the loop later, as from one of QEMU's threads.
         self._takes_a_turn = False
+        self._turn = LastFirst()
         self._zeroing = Zeroing(is_device=False, zero_range=True)
         self._sync_errno = 0
 
@@ -267,7 +268,7 @@ class FileDriver(Driver):
                 done = length
             if done == length:
                 if self._takes_a_turn:
-                    await asyncio.sleep(0)
+                    await self._turn.take_turn()
                 return
         if self._flags.direct:
             await self._in_thread("read from", read_direct, self._fd, iov, offset)
@@ -282,7 +283,7 @@ class FileDriver(Driver):
             done = self._in_place.write(self._fd, iov.views, offset, length)
             if done == length:
                 if self._takes_a_turn:
-                    await asyncio.sleep(0)
+                    await self._turn.take_turn()
                 return
         if self._flags.direct:
             await self._in_thread("write to", write_direct, self._fd, iov, offset)
@@ -334,10 +335,19 @@ class FileDriver(Driver):
         if size > length:
             raise BlockError(EINVAL, "Cannot grow device files")
 
+    async def _in_turn(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Do what a thread would do, at once; only then is it certain who goes on when."""
+        try:
+            return function(*args, **kwargs)
+        finally:
+            await self._turn.take_turn()
+
     async def _in_thread(
         self, verb: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         try:
+            if self._takes_a_turn:
+                return await self._in_turn(function, *args, **kwargs)
             return await run_in_thread(function, *args, **kwargs)
         except BlockError:
             raise
