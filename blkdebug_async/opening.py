@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Final
 
 from blkdebug_async.block.context import Context
-from blkdebug_async.block.driver import NodeSource
+from blkdebug_async.block.driver import Driver, NodeSource
 from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.compat import compat_named
 from blkdebug_async.disk import Disk
 from blkdebug_async.errors import OptionError
 from blkdebug_async.explore.choices import Choices
+from blkdebug_async.options.filename import protocol_prefix
+from blkdebug_async.options.reader import ChildOptions
 from blkdebug_async.options.tree import Options
 from blkdebug_async.trace import Observer
 from blkdebug_async.tree import TreeOpener, Warn
@@ -101,7 +104,7 @@ class DiskOpening:
 
 
 def open_disk(  # noqa: PLR0913  all but the first are named
-    source: NodeSource,
+    source: NodeSource | os.PathLike[str],
     *,
     format: str | None = None,
     read_only: bool = False,
@@ -119,7 +122,8 @@ def open_disk(  # noqa: PLR0913  all but the first are named
 
     Args:
         source: A file name in any of QEMU's forms (a path, blkdebug:CONFIG:IMAGE, json:{...}),
-            options (dotted keys or nested mappings), or a driver put together in code.
+            options (dotted keys or nested mappings), or a driver put together in code. A
+            pathlib.Path is a path, whatever its name looks like.
         format: Driver of a plain file name; None: guessed from its first bytes.
         read_only: Refuse writes.
         cache: writeback, writethrough, none, directsync or unsafe, as qemu-io -t.
@@ -135,7 +139,9 @@ def open_disk(  # noqa: PLR0913  all but the first are named
 
     Raises:
         OptionError: EINVAL; cache or compat is unknown. Other errors come on awaiting.
+        TypeError: The source is nothing of the kind.
     """
+    source = _as_source(source)
     if cache not in CACHE_MODES:
         raise OptionError(f"Invalid cache option: {cache}")
     mode = CACHE_MODES[cache]
@@ -150,6 +156,16 @@ def open_disk(  # noqa: PLR0913  all but the first are named
     context = Context(compat=compat_named(compat), choices=choices, observer=observer)
     how = _How(flags, mode.writethrough, context, warn or _warn, format, snapshot)
     return DiskOpening(source, how)
+
+
+def _as_source(source: object) -> NodeSource:
+    if isinstance(source, os.PathLike):
+        path = os.fsdecode(source)
+        # What would be taken for a prefix is a part of a name here.
+        return path if protocol_prefix(path) is None else os.path.join(os.curdir, path)
+    if isinstance(source, str | Mapping | Driver | ChildOptions):
+        return source
+    raise TypeError(f"A disk is opened from a name, options or a driver, not from {source!r}")
 
 
 def _warn(message: str) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
@@ -384,7 +385,7 @@ class _Call(Generic[_T]):
 
 
 def open_disk_sync(  # noqa: PLR0913  all but the first are named
-    source: NodeSource,
+    source: NodeSource | os.PathLike[str],
     *,
     format: str | None = None,
     read_only: bool = False,

@@ -45,6 +45,8 @@ Warn = Callable[[str], None]
 
 _NODE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-._]*")
 _NODE_NAME_MAX: Final = 31
+#: Most nodes above each other. A request runs through all of them on one stack, Python's.
+_DEPTH_MAX: Final = 64
 
 
 @dataclass(slots=True, eq=False)
@@ -68,6 +70,16 @@ class _Place:
     protocol: bool
     #: The node above and what this one is to it.
     above: tuple[NodeOptions, Role] | None = None
+
+    def check_depth(self) -> None:
+        """Refuse to put more nodes above each other than a request can run through."""
+        depth = 0
+        node = None if self.above is None else self.above[0]
+        while node is not None:
+            depth += 1
+            node = node.inherits_from
+        if depth >= _DEPTH_MAX:
+            raise OptionError(f"More than {_DEPTH_MAX} nodes are above each other")
 
     def inherit(self, options: Options) -> NodeOptions | None:
         """Add what comes from above; say from where."""
@@ -222,6 +234,7 @@ class TreeOpener:
         return await self._open(source, place)
 
     async def _open(self, source: NodeSource, place: _Place) -> Node:
+        place.check_depth()
         match source:
             case Driver():
                 return await self._open_driver(source, place, {})
