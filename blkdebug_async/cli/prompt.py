@@ -15,6 +15,7 @@ from prompt_toolkit import PromptSession
 from prompt_toolkit.completion import CompleteEvent, Completer, Completion
 from prompt_toolkit.document import Document
 from prompt_toolkit.patch_stdout import patch_stdout
+from prompt_toolkit.shortcuts import CompleteStyle
 
 from blkdebug_async.cli.commands import COMMANDS
 
@@ -28,7 +29,13 @@ class TerminalLines:
 
     def __init__(self, prompt: str) -> None:
         self._prompt = prompt
-        self._session: PromptSession[str] = PromptSession(completer=CommandCompleter())
+        # As QEMU's own editor: Tab completes at once, and lists what it could be below.
+        self._session: PromptSession[str] = PromptSession(
+            completer=CommandCompleter(),
+            complete_style=CompleteStyle.READLINE_LIKE,
+            complete_while_typing=False,
+            reserve_space_for_menu=0,
+        )
 
     async def next_line(self) -> str | None:
         """Wait for a line; None: the person is done."""

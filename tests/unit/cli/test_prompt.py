@@ -26,5 +26,7 @@ async def test_lines_can_be_edited_and_recalled() -> None:
         assert await lines.next_line() == "length"
         keys.send_text("\x1b[A\r")
         assert await lines.next_line() == "length"
+        keys.send_text("leng\t\r")
+        assert await lines.next_line() == "length"
         keys.send_text("\x04")
         assert await lines.next_line() is None
