@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
 from types import TracebackType
-from typing import Final
+from typing import Final, NamedTuple
 
 from blkdebug_async.block.context import Context
 from blkdebug_async.block.driver import Driver, NodeSource
@@ -23,8 +22,7 @@ from blkdebug_async.trace import Observer
 from blkdebug_async.tree import TreeOpener, Warn
 
 
-@dataclass(frozen=True, slots=True)
-class CacheMode:
+class CacheMode(NamedTuple):
     """What the name of a cache mode stands for."""
 
     #: Bypass the page cache.
@@ -46,8 +44,7 @@ CACHE_MODES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _How:
+class _How(NamedTuple):
     """Everything that open_disk() was told besides what to open."""
 
     flags: OpenFlags

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from errno import EFBIG, EIO
 from itertools import count
-from typing import Final
+from typing import Final, NamedTuple
 
 from blkdebug_async.block.context import Context
 from blkdebug_async.block.driver import Driver, NodeSource, Target
@@ -90,8 +90,7 @@ class _Place:
         return parent
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(NamedTuple):
     """A node that is to be opened."""
 
     kind: type[Driver]

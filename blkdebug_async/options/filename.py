@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.qjson import format_json, parse_json
@@ -143,8 +142,7 @@ def parse_blkdebug_name(name: str) -> Options:
     return {"config": config, "x-image": image} if config else {"x-image": image}
 
 
-@dataclass(frozen=True, slots=True)
-class Gathered:
+class Gathered(NamedTuple):
     """What a node was told, as far as it matters to what it shows.
 
     QEMU: block.c, bdrv_refresh_filename().
