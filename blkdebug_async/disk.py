@@ -37,9 +37,20 @@ class Disk:
         opener: What opened the tree.
         node: The top of the tree.
         writethrough: Each write is made safe before it is answered.
+        writes: Take the permission to write at once; None: unless the top node is read-only.
+
+    Raises:
+        OSError: EPERM; writing is not possible, or somebody does not allow it.
     """
 
-    def __init__(self, opener: TreeOpener, node: Node, *, writethrough: bool = False) -> None:
+    def __init__(
+        self,
+        opener: TreeOpener,
+        node: Node,
+        *,
+        writethrough: bool = False,
+        writes: bool | None = None,
+    ) -> None:
         self._opener = opener
         self.writethrough = writethrough
         self._quiesced = 0
@@ -48,7 +59,9 @@ class Disk:
         edge = Child("root", node, self, Role.FILTERED | Role.PRIMARY)
         node.parents.append(edge)
         self._edge = edge
-        taken = perms.CONSISTENT_READ | (0 if node.flags.read_only else perms.WRITE)
+        if writes is None:
+            writes = not node.flags.read_only
+        taken = perms.CONSISTENT_READ | (perms.WRITE if writes else 0)
         try:
             self._take(taken)
         except OSError:

@@ -375,8 +375,9 @@ def _cumulative(node: Node) -> Permissions:
 
 
 def _check_sharing(node: Node) -> None:
-    for taker in node.parents:
-        for other in node.parents:
+    # The latest parents first: it decides which of several conflicts is told.
+    for other in reversed(node.parents):
+        for taker in reversed(node.parents):
             missing = taker.permissions.taken & ~other.permissions.shared
             if taker is not other and missing:
                 raise BlockError(

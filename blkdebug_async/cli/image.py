@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from blkdebug_async.block.context import Context
-from blkdebug_async.block.permissions import WRITE
 from blkdebug_async.cli.opening import OpenRequest
 from blkdebug_async.cli.session import Session
 from blkdebug_async.cli.trace_lines import SessionObserver, TraceSwitches
@@ -36,18 +35,12 @@ class ImageOpener:
             request.filename, request.options, request.flags, snapshot=request.snapshot
         )
         try:
-            disk = Disk(tree, node, writethrough=request.writethrough)
+            # Whoever does not say -r wants to write, also where an option makes it read-only.
+            writes = not request.flags.read_only
+            return Disk(tree, node, writethrough=request.writethrough, writes=writes)
         except OSError:
             await tree.close(node)
             raise
-        try:
-            if not request.flags.read_only:
-                # Whoever does not say -r wants to write, also where an option makes it read-only.
-                disk.acquire(WRITE)
-        except OSError:
-            await disk.close()
-            raise
-        return disk
 
 
 def _warner(session: Session) -> Callable[[str], None]:

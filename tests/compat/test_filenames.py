@@ -77,17 +77,12 @@ FILENAMES = {
             ",max-write-zero=8k,opt-discard=4k,max-discard=8k",
             "blkdebug-limit-of-nothing": f"{BLKDEBUG},align=0",
             "blkdebug-permissions": f"{BLKDEBUG},unshare-child-perms.0=resize",
-            "blkdebug-of-a-window": f"{BLKDEBUG.replace('file', 'raw', 1)}".replace(
-                "image.filename=img",
-                "image.offset=512,image.file.driver=file,image.file.filename=img",
-            ),
+            "blkdebug-of-a-window": "driver=blkdebug,image.driver=raw,image.offset=512"
+            ",image.file.driver=file,image.file.filename=img",
             "blkdebug-of-null": "driver=blkdebug,image.driver=null-co,image.size=1M",
             "blkdebug-of-plain-null": "driver=blkdebug,image.driver=null-co",
             "raw-over-blkdebug": OVER_BLKDEBUG,
-            "raw-over-blkdebug-rule": f"driver=raw,file.driver=blkdebug,file.{INJECT}".replace(
-                ",inject", ",file.inject"
-            )
-            + ",file.image.driver=file,file.image.filename=img",
+            "raw-over-blkdebug-rule": f"{OVER_BLKDEBUG},file.inject-error.0.event=read_aio",
             "raw-window-over-blkdebug": f"{OVER_BLKDEBUG},offset=512",
             "null-size": "driver=null-co,size=1M",
             "null-latency": "driver=null-co,latency-ns=5",
