@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from blkdebug_async.block.limits import Limits, smaller
-from blkdebug_async.units import INT64_MAX, INT_MAX, MAX_BOUNCE, align_down, is_aligned
+from blkdebug_async.units import INT64_MAX, INT_MAX, MAX_BOUNCE, align_down, align_up, is_aligned
 
 
 class Span(NamedTuple):
@@ -60,7 +60,7 @@ class ZeroPlan(NamedTuple):
 def plan_zeroes(limits: Limits) -> ZeroPlan:
     """Work out how zero writes on a node with these limits are cut."""
     block = limits.request_alignment
-    align = max(limits.pwrite_zeroes_alignment or 1, block)
+    align = _whole_blocks(limits.pwrite_zeroes_alignment, block)
     return ZeroPlan(
         align=align,
         longest=_longest(limits.max_pwrite_zeroes, align, block),
@@ -69,6 +69,11 @@ def plan_zeroes(limits: Limits) -> ZeroPlan:
             align_down(smaller(limits.max_transfer, MAX_BOUNCE) or MAX_BOUNCE, block), block
         ),
     )
+
+
+def _whole_blocks(best: int | None, block: int) -> int:
+    """Work out the best alignment that is made of whole blocks; QEMU asserts that it is."""
+    return align_up(best or block, block)
 
 
 def _longest(most: int | None, align: int, block: int) -> int:
@@ -109,7 +114,7 @@ def split_discard(offset: int, length: int, limits: Limits) -> Iterator[Span]:
         limits: Of the node.
     """
     block = limits.request_alignment
-    align = max(limits.pdiscard_alignment or 1, block)
+    align = _whole_blocks(limits.pdiscard_alignment, block)
     longest = _longest(limits.max_pdiscard, align, block)
     end = offset + length
     tail = end % align

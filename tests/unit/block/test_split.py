@@ -22,6 +22,10 @@ alignments = st.sampled_from([1, 2, 4])
 best_alignments = st.none() | st.integers(1, 24)
 
 
+def whole_blocks(best: int | None, align: int) -> int:
+    return -(-(best or 1) // align) * align
+
+
 def cut_zeroes(
     offset: int, length: int, limits: Limits, *, fallback: bool
 ) -> list[tuple[int, int]]:
@@ -103,7 +107,6 @@ def test_zero_write_is_cut_without_gaps_in_aligned_pieces_within_the_limits(  # 
     transfer: int | None,
     fallback: bool,
 ) -> None:
-    best = None if best is None else -(-best // align) * align
     limits = Limits(
         align, max_transfer=transfer, pwrite_zeroes_alignment=best, max_pwrite_zeroes=most
     )
@@ -115,8 +118,8 @@ def test_zero_write_is_cut_without_gaps_in_aligned_pieces_within_the_limits(  # 
     assert most is None or all(size <= most for size, _ in spans)
     if fallback and transfer is not None:
         assert all(size <= transfer for size, _ in spans)
-    if not fallback and (most is None or most >= max(best or 1, align)):
-        unit = max(best or 1, align)
+    if not fallback and (most is None or most >= whole_blocks(best, align)):
+        unit = whole_blocks(best, align)
         inner = [(size, place) for size, place in spans if size >= unit]
         assert all(size % unit == place % unit == 0 for size, place in inner)
 
@@ -151,31 +154,41 @@ def test_empty_discard_has_no_pieces() -> None:
     best_alignments,
     st.none() | st.integers(24, 80),
 )
-def test_discard_is_cut_without_gaps_as_restated_here(
+def test_discard_is_cut_without_gaps_into_pieces_within_the_limits(
     offset: int, length: int, align: int, best: int | None, most: int | None
 ) -> None:
-    best = None if best is None else -(-best // align) * align
     limits = Limits(align, pdiscard_alignment=best, max_pdiscard=most)
-    spans = [(span.offset, span.length) for span in split_discard(offset, length, limits)]
-    assert spans == naive_discard(offset, length, align, max(best or 1, align), most)
+    spans = list(split_discard(offset, length, limits))
+    covered = [at for span in spans for at in range(span.offset, span.offset + span.length)]
+    assert covered == list(range(offset, offset + length))
+    assert all(0 < span.length <= (most or length) for span in spans)
 
 
-def naive_discard(
-    offset: int, length: int, align: int, unit: int, most: int | None
-) -> list[tuple[int, int]]:
-    # Unaligned bits below the block size go alone, then blocks up to the best alignment, then
-    # bulk, then what is left over in the same order backwards.
+@given(
+    st.integers(0, 60),
+    st.integers(0, 200),
+    alignments,
+    best_alignments,
+    st.none() | st.integers(24, 80),
+)
+def test_discard_of_whole_blocks_is_cut_at_the_best_alignment(
+    start: int, blocks: int, align: int, best: int | None, most: int | None
+) -> None:
+    limits = Limits(align, pdiscard_alignment=best, max_pdiscard=most)
+    spans = [
+        (span.offset, span.length) for span in split_discard(start * align, blocks * align, limits)
+    ]
+    unit = whole_blocks(best, align)
+    assert spans == naive_discard(start * align, blocks * align, unit, most)
+
+
+def naive_discard(offset: int, length: int, unit: int, most: int | None) -> list[tuple[int, int]]:
+    # Up to the best alignment, then bulk, then what is left over.
     end = offset + length
-    cuts = {offset, end}
-    first_block, first_unit = -(-offset // align) * align, -(-offset // unit) * unit
-    last_unit, last_block = end // unit * unit, end // align * align
-    cuts |= {cut for cut in (first_block, first_unit) if cut < end}
-    if last_unit >= first_unit:
-        cuts |= {cut for cut in (last_unit, last_block) if cut > offset}
-        bulk = range(first_unit, last_unit, most // unit * unit if most else 1 << 40)
-        cuts |= set(bulk)
-    ends = sorted(cuts)
-    return [(start, stop - start) for start, stop in pairwise(ends)]
+    first, last = -(-offset // unit) * unit, end // unit * unit
+    cuts = {offset, end} | {cut for cut in (first, last) if offset < cut < end}
+    cuts |= set(range(first, last, most // unit * unit if most else 1 << 40))
+    return [(low, high - low) for low, high in pairwise(sorted(cuts))]
 
 
 def test_longest_discard_counts_more_than_the_best_alignment() -> None:
