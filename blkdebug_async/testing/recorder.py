@@ -37,6 +37,8 @@ class Answer:
     errno: int = 0
     #: Wait so long before, on the loop's clock.
     delay_s: float = 0.0
+    #: Let the loop turn so many times before.
+    turns: int = 0
     #: Bytes of a failing write that get written all the same.
     applied: int = 0
 
@@ -186,6 +188,8 @@ class Recorder:
         answer = self._ask(call)
         if answer.delay_s:
             await asyncio.sleep(answer.delay_s)
+        for _ in range(answer.turns):
+            await asyncio.sleep(0)
         return answer
 
     async def leave(self, call: Call) -> None:
