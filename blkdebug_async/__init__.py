@@ -22,6 +22,7 @@ _HOMES = {
     "blkdebug_async.drivers.file.driver": "FileDriver HostDeviceDriver",
     "blkdebug_async.drivers.memory": "MemoryDriver",
     "blkdebug_async.drivers.null": "NullAioDriver NullCoDriver",
+    "blkdebug_async.drivers.overlay": "OverlayDriver",
     "blkdebug_async.drivers.raw.driver": "RawDriver",
     "blkdebug_async.errors": (
         "BlockError CorruptImageError InjectedError OptionError SuspendedError WireError"

@@ -27,6 +27,7 @@ from blkdebug_async.drivers.copy_on_read import CopyOnReadDriver
 from blkdebug_async.drivers.file.driver import FileDriver, HostDeviceDriver
 from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.drivers.null import NullAioDriver, NullCoDriver
+from blkdebug_async.drivers.overlay import OverlayDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.errors import (
     BlockError,
@@ -70,6 +71,7 @@ __all__ = [
     "NullCoDriver",
     "Observer",
     "OptionError",
+    "OverlayDriver",
     "Phase",
     "Predicate",
     "RawDriver",

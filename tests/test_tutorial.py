@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import doctest
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+TUTORIAL = Path(__file__).resolve().parent.parent / "docs" / "tutorial.md"
+CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+
+def console_steps() -> list[tuple[str, str]]:
+    steps: list[tuple[str, str]] = []
+    for line in "".join(CONSOLE.findall(TUTORIAL.read_text())).splitlines(keepends=True):
+        command, output = steps[-1] if steps else ("", "")
+        if line.startswith("$ "):
+            steps.append((line[2:], ""))
+        elif line.startswith("> "):
+            steps[-1] = (command + line[2:], output)
+        else:
+            steps[-1] = (command, output + line)
+    assert steps
+    return steps
+
+
+def play_console(folder: Path, path: str, change: Callable[[str], str]) -> None:
+    for command, expected in console_steps():
+        done = subprocess.run(
+            ["bash", "-c", change(command)],
+            cwd=folder,
+            env=os.environ | {"PATH": path},
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+        )
+        fits = doctest.OutputChecker().check_output(expected, done.stdout, doctest.ELLIPSIS)
+        assert fits, f"$ {command}{done.stdout}--- expected:\n{expected}"
+
+
+@pytest.mark.slow
+def test_what_the_tutorial_types_into_a_shell_prints_what_it_says(tmp_path: Path) -> None:
+    command = tmp_path / "bin" / "blkdebug-async"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m blkdebug_async "$@"\n')
+    command.chmod(0o755)
+    play_console(tmp_path, f"{command.parent}{os.pathsep}{os.environ['PATH']}", str)
+
+
+@pytest.mark.peer
+def test_the_real_qemu_io_prints_the_same(
+    tmp_path: Path, require_peer: Callable[[str], Path]
+) -> None:
+    program = str(require_peer("qemu-io"))
+    path = os.environ["PATH"]
+    play_console(tmp_path, path, lambda command: command.replace("blkdebug-async io", program))
