@@ -6,8 +6,7 @@ QEMU 7.2: qemu-io-cmds.c, read_f() and its neighbours.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from blkdebug_async.block.flags import FUA, MAY_UNMAP, NO_FALLBACK
 from blkdebug_async.cli.failures import CommandFailed, UsageError
@@ -21,8 +20,7 @@ WRITE_PATTERN: Final = 0xCD
 READ_PREFILL: Final = 0xAB
 
 
-@dataclass(frozen=True, slots=True)
-class ReadArguments:
+class ReadArguments(NamedTuple):
     """Of read."""
 
     offset: int
@@ -38,8 +36,7 @@ class ReadArguments:
     terse: bool
 
 
-@dataclass(frozen=True, slots=True)
-class WriteArguments:
+class WriteArguments(NamedTuple):
     """Of write."""
 
     offset: int
@@ -56,12 +53,11 @@ class WriteArguments:
     terse: bool
 
 
-@dataclass(frozen=True, slots=True)
-class VectorArguments:
+class VectorArguments(NamedTuple):
     """Of readv, writev, aio_read and aio_write."""
 
     offset: int = 0
-    lengths: list[int] = field(default_factory=list)
+    lengths: Sequence[int] = ()
     #: What is written, or should be read; None: the usual, or anything.
     pattern: int | None = None
     zeroes: bool = False
@@ -79,8 +75,7 @@ class VectorArguments:
         return sum(self.lengths)
 
 
-@dataclass(frozen=True, slots=True)
-class RangeArguments:
+class RangeArguments(NamedTuple):
     """Of discard."""
 
     offset: int

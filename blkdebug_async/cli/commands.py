@@ -6,8 +6,7 @@ The table's words are those of QEMU 7.2.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from blkdebug_async.block.permissions import RESIZE, WRITE
 from blkdebug_async.cli import aio_commands, debug_commands, file_commands, io_commands
@@ -18,8 +17,7 @@ from blkdebug_async.cli.session import Session
 from blkdebug_async.errors import OptionError
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """A command and what has to hold before it runs."""
 
     name: str

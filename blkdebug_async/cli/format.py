@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 #: Smallest size shown in a unit, largest unit first.
 _UNITS: Final = tuple(
@@ -60,8 +59,7 @@ def duration_text(elapsed_ns: int, *, verbose: bool = False) -> str:
     return f"{minutes // 60}:{minutes % 60:02}:{second + fraction:05.2f}"
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
+class Report(NamedTuple):
     """What is told about a request that went well."""
 
     #: "read", "wrote" or "discard".
@@ -69,7 +67,7 @@ class Report:
     #: First byte.
     offset: int
     #: Bytes asked for.
-    count: int
+    length: int
     #: Bytes done.
     total: int
     elapsed_ns: int
@@ -91,7 +89,7 @@ def report_text(report: Report, *, terse: bool) -> str:
         rates = f"{_fixed(bytes_rate, 3)},{_fixed(ops_rate, 3)}"
         return f"{report.total},1,{duration},{rates}\n"
     return (
-        f"{report.verb} {report.total}/{report.count} bytes at offset {report.offset}\n"
+        f"{report.verb} {report.total}/{report.length} bytes at offset {report.offset}\n"
         f"{size_text(report.total)}, 1 ops; {duration} "
         f"({size_text(bytes_rate)}/sec and {_fixed(ops_rate, 4)} ops/sec)\n"
     )

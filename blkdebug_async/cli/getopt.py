@@ -6,14 +6,12 @@ Options may follow operands; "--" ends them. The messages are those of the GNU C
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from blkdebug_async.cli.failures import UsageError
 
 
-@dataclass(frozen=True, slots=True)
-class LongOption:
+class LongOption(NamedTuple):
     """An option that is spelt out, after two dashes."""
 
     name: str

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from errno import EINVAL, EISDIR, ENOTSUP
-from pathlib import Path
 
 from blkdebug_async.block.flags import WRITE_COMPRESSED
 from blkdebug_async.cli.arguments import (
@@ -42,7 +41,7 @@ def make_buffer(session: Session, length: int, byte: int) -> memoryview:
     return memoryview(bytearray([byte]) * (start + length))[start:]
 
 
-def cut(buffer: memoryview, lengths: list[int]) -> list[memoryview]:
+def cut(buffer: memoryview, lengths: Iterable[int]) -> list[memoryview]:
     """Cut a buffer into pieces of these lengths."""
     pieces = []
     start = 0
@@ -181,7 +180,7 @@ def _fill_from_file(session: Session, buffer: memoryview, name: str) -> None:
         CommandFailed: EINVAL; the file cannot be read or is empty. stderr says so.
     """
     try:
-        with Path(name).open("rb") as file:
+        with open(name, "rb") as file:
             content = file.read(len(buffer))
     except OSError as error:
         session.output.write_error(f"{name}: {os.strerror(error.errno or EISDIR)}\n")

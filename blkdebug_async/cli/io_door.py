@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from importlib import import_module
-from pathlib import Path
 from typing import Protocol
 
 from blkdebug_async.cli.commands import run_line
@@ -103,7 +102,7 @@ def _run(caller: Caller, options: IoOptions, output: Output, terminal: Lines | N
         trace: Callable[[str], object] = output.write_error
         if options.trace_file is not None:
             try:
-                file = stack.enter_context(Path(options.trace_file).open("w", buffering=1))
+                file = stack.enter_context(open(options.trace_file, "w", buffering=1))
             except OSError as error:
                 text = f"Error opening logfile {options.trace_file}: {error.strerror}"
                 output.complain(caller.program, text)

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from blkdebug_async.cli.failures import ErrorReport, UsageError
 from blkdebug_async.cli.getopt import Getopt, LongOption, Option
@@ -61,8 +60,7 @@ _OBJECT_TYPES: Final = frozenset(
 QEMU_IO: Final = "qemu-io"
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
+class Caller(NamedTuple):
     """By what name we were called."""
 
     #: Name in front of error messages, and at the prompt.
@@ -178,7 +176,8 @@ def _trace(options: IoOptions, text: str, warn: Warn) -> None:
 
 def _trace_lines(name: str) -> list[str]:
     try:
-        lines = Path(name).read_text(errors="surrogateescape").splitlines()
+        with open(name, errors="surrogateescape") as file:
+            lines = file.read().splitlines()
     except OSError as error:
         raise ErrorReport(f"{name}: {error.strerror}") from error
     return [line for line in lines if line and not line.startswith("#")]

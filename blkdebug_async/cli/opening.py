@@ -6,7 +6,7 @@ QEMU: block.c, bdrv_parse_cache_mode() and its neighbours.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.cli.failures import ErrorReport
@@ -45,8 +45,7 @@ def read_options(text: str, warn: Warn, *, allow_id: bool = False) -> Options:
         raise ErrorReport(str(error), hint=error.hint) from error
 
 
-@dataclass(frozen=True, slots=True)
-class OpenRequest:
+class OpenRequest(NamedTuple):
     """What to open, and how."""
 
     #: As the user gave it; None: the options alone say it.

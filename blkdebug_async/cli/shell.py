@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
-from pathlib import PurePath
-from typing import Final
+from typing import Final, NamedTuple
 
 _NAME: Final = "blkdebug-async"
 _QEMU_IO: Final = "qemu-io"
@@ -16,8 +15,7 @@ _QEMU_IO: Final = "qemu-io"
 Run = Callable[[str, str, Sequence[str]], int]
 
 
-@dataclass(frozen=True, slots=True)
-class Door:
+class Door(NamedTuple):
     """A way in. Its module is imported only when it is used: others may need much more."""
 
     #: Has a function main(program, typed, words).
@@ -41,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     typed, *words = sys.argv if argv is None else argv
-    if PurePath(typed).name == _QEMU_IO:
+    if os.path.basename(typed) == _QEMU_IO:
         return _enter("io", _QEMU_IO, typed, words)
     if not words:
         return _refuse("say what to do")
