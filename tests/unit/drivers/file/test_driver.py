@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
-from errno import EAGAIN, EBADF, EINVAL, ENOENT, ENOSPC, ENOTSUP
+from errno import EAGAIN, EBADF, EINVAL, ENOSPC, ENOTSUP
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -24,15 +24,12 @@ from blkdebug_async.block.flags import (
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Permissions
-from blkdebug_async.compat import COMPAT
 from blkdebug_async.drivers.file import driver as file_driver
 from blkdebug_async.drivers.file.driver import FileDriver, HostDeviceDriver
 from blkdebug_async.drivers.file.in_place import LONGEST_WRITE
 from blkdebug_async.drivers.file.locks import PermissionLocks
 from blkdebug_async.errors import BlockError, OptionError
-from blkdebug_async.options.filename import Gathered
-from blkdebug_async.options.tree import Scalar
-from tests.unit.drivers.fakes import REQUEST, FakeOpener, reader
+from tests.unit.drivers.fakes import REQUEST, FakeOpener
 
 READ = Permissions(perms.CONSISTENT_READ, perms.ALL)
 WRITE = Permissions(perms.CONSISTENT_READ | perms.WRITE, perms.ALL)
@@ -332,108 +329,6 @@ async def test_without_the_page_cache_requests_must_be_aligned(image: Path) -> N
     assert limits.request_alignment >= 512
     assert limits.opt_mem_alignment >= 4096
     await driver.close()
-
-
-# --- options ---
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({}, "The 'file' block driver requires a file name"),
-        ({"filename": ""}, "The 'file' block driver requires a file name"),
-        ({"filename": "x", "aio": "foo"}, "invalid parameter value: foo"),
-        ({"filename": "x", "locking": "foo"}, "invalid parameter value: foo"),
-        ({"filename": "x", "pr-manager": "p"}, "No persistent reservation manager with id 'p'"),
-        ({"filename": "x", "aio-max-batch": "y"}, "Parameter 'aio-max-batch' expects a number"),
-        ({"filename": "x", "drop-cache": "y!"}, "Parameter 'drop-cache' expects 'on' or 'off'"),
-        (
-            {"filename": "x", "x-check-cache-dropped": "y!"},
-            "Parameter 'x-check-cache-dropped' expects 'on' or 'off'",
-        ),
-    ],
-)
-def test_bad_options_are_refused(options: dict[str, Scalar], message: str) -> None:
-    with pytest.raises(OptionError) as caught:
-        FileDriver.from_options(reader("file", **options))
-    assert str(caught.value) == message
-    assert caught.value.errno == EINVAL
-
-
-def test_every_option_that_qemu_has_is_taken() -> None:
-    options = reader(
-        "file",
-        filename="x",
-        aio="threads",
-        aio_max_batch="8",
-        locking="off",
-        drop_cache="off",
-        x_check_cache_dropped="on",
-    )
-    FileDriver.from_options(options)
-    options.finish()
-
-
-def test_a_device_without_a_name_is_refused_in_its_own_name() -> None:
-    with pytest.raises(OptionError, match="The 'host_device' block driver requires a file name"):
-        HostDeviceDriver.from_options(reader("host_device"))
-
-
-@pytest.mark.parametrize(("option", "node"), [("native", "threads"), (None, "native")])
-async def test_native_aio_goes_only_past_the_cache(
-    image: Path, option: str | None, node: str
-) -> None:
-    driver = FileDriver(image, aio=option)
-    with pytest.raises(OptionError) as caught:
-        await driver.open(FakeOpener(flags=OpenFlags(aio=node)))
-    assert str(caught.value) == (
-        "aio=native was specified, but it requires cache.direct=on, which was not specified."
-    )
-
-
-async def warnings_of(driver: FileDriver, opener: FakeOpener) -> list[str]:
-    await driver.open(opener)
-    assert await read(driver, 0, 4) == bytes(range(4))
-    await driver.close()
-    return opener.warnings
-
-
-async def test_a_way_to_the_kernel_that_is_not_there_yet_is_served_by_threads(image: Path) -> None:
-    opener = FakeOpener()
-    assert await warnings_of(FileDriver(image, aio="io_uring"), opener) == [
-        f"aio=io_uring is not there yet: '{image}' is served by threads"
-    ]
-
-
-@pytest.mark.parametrize("compat", ["qemu-7.2", "seed"])
-async def test_nobody_who_follows_qemu_is_told_what_serves_them(image: Path, compat: str) -> None:
-    opener = FakeOpener()
-    opener.compat = COMPAT[compat]
-    assert await warnings_of(FileDriver(image, aio="io_uring"), opener) == []
-
-
-async def test_what_the_file_is_told_goes_before_what_the_node_is_told(image: Path) -> None:
-    opener = FakeOpener(flags=OpenFlags(aio="native"))
-    assert await warnings_of(FileDriver(image, aio="threads"), opener) == []
-
-
-async def test_a_missing_file_counts_more_than_a_wrong_way_to_the_kernel(tmp_path: Path) -> None:
-    with pytest.raises(BlockError) as caught:
-        await opened(tmp_path / "nope", aio="native")
-    assert caught.value.errno == ENOENT
-
-
-async def test_a_device_is_no_file_and_a_file_is_no_device(image: Path) -> None:
-    with pytest.raises(OptionError, match="'/dev/null' to be a regular file"):
-        await opened("/dev/null")
-    with pytest.raises(OptionError, match="to be either a character or block device"):
-        await HostDeviceDriver(image).open(FakeOpener())
-
-
-async def test_the_path_is_the_plain_name(image: Path) -> None:
-    driver = FileDriver(image)
-    assert driver.options == {"filename": str(image)}
-    assert driver.plain_filename(Gathered({}, is_special=False)) == str(image)
 
 
 # --- who may do what ---
