@@ -119,6 +119,8 @@ class TreeOpener:
         self.nodes: dict[str, Node] = {}
         #: What they were told.
         self.told: dict[Node, NodeOptions] = {}
+        #: Those that are being opened, each one below the one before.
+        self.opening: list[Node] = []
         self._serial = count(100)
 
     async def open(
@@ -349,11 +351,14 @@ class TreeOpener:
         node = Node(name, driver, self.context, flags)
         self.nodes[name] = node
         self.told[node] = plan.told
+        self.opening.append(node)
         try:
             await self._open_node(node, plan, reader)
         except BaseException:
             await self._undo(node)
             raise
+        finally:
+            self.opening.remove(node)
         return node
 
     async def _open_node(self, node: Node, plan: _Plan, reader: OptionReader | None) -> None:
@@ -425,14 +430,14 @@ class _NodeOpener:
     async def open_child(self, name: str, source: NodeSource, role: Role) -> Target:
         child = await self._tree.open_below(self._node, source, role)
         try:
-            if self._node in child.walk():
+            if child in self._tree.opening:
                 raise OptionError(
                     f"Making '{child.name}' a {name} child of '{self._node.name}' would create a "
                     "cycle"
                 )
             return self._node.attach(name, child, role)
         except OSError:
-            if not child.parents and child is not self._node:
+            if not child.parents and child not in self._tree.opening:
                 with suppress(OSError):
                     await self._tree.close(child)
             raise
