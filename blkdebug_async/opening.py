@@ -138,10 +138,7 @@ def open_disk(  # noqa: PLR0913  all but the first are named
         OptionError: EINVAL; cache or compat is unknown. Other errors come on awaiting.
         TypeError: The source is nothing of the kind.
     """
-    source = _as_source(source)
-    if cache not in CACHE_MODES:
-        raise OptionError(f"Invalid cache option: {cache}")
-    mode = CACHE_MODES[cache]
+    mode = _cache_mode(cache)
     flags = OpenFlags(
         read_only=read_only,
         unmap=discard,
@@ -152,7 +149,13 @@ def open_disk(  # noqa: PLR0913  all but the first are named
     )
     context = Context(compat=compat_named(compat), choices=choices, observer=observer)
     how = _How(flags, mode.writethrough, context, warn or _warn, format, snapshot)
-    return DiskOpening(source, how)
+    return DiskOpening(_as_source(source), how)
+
+
+def _cache_mode(name: str) -> CacheMode:
+    if name not in CACHE_MODES:
+        raise OptionError(f"Invalid cache option: {name}")
+    return CACHE_MODES[name]
 
 
 def _as_source(source: object) -> NodeSource:
