@@ -1,7 +1,7 @@
 """An asyncio block layer with the semantics of QEMU's blkdebug: the public names.
 
-Each is loaded when it is first used: all of them together take twice as long to import as asyncio,
-and who wants an Event or the shell need not wait for asyncio either. __init__.pyi has their types.
+Each is loaded when it is first used: open_disk takes 70 ms to import, 43 of them for asyncio, and
+who wants an Event, or the shell's help, need not wait for either. __init__.pyi has their types.
 Public too: blkdebug_async.block (to write drivers), blkdebug_async.explore, blkdebug_async.testing.
 """
 
