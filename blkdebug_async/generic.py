@@ -9,7 +9,7 @@ QEMU: block.c, bdrv_runtime_opts and the functions around it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from blkdebug_async.block.flags import OpenFlags
@@ -29,6 +29,8 @@ _SWITCHES: Final = {
 _DETECT_ZEROES: Final = ("off", "on", "unmap")
 _DISCARD: Final = {"ignore": False, "off": False, "unmap": True, "on": True}
 
+#: Most nodes above each other. A request runs through all of them on one stack, Python's.
+_DEPTH_MAX: Final = 64
 #: All that every node has.
 GENERIC_OPTIONS: Final = frozenset({*_SWITCHES, "driver", "node-name", "discard", "detect-zeroes"})
 
@@ -131,3 +133,63 @@ def take_policies(options: Options, flags: OpenFlags) -> OpenFlags:
             "unmap"
         )
     return replace(flags, detect_zeroes=detect)
+
+
+@dataclass(slots=True, eq=False)
+class NodeOptions:
+    """What a node was told, as far as it is not about its children."""
+
+    #: What was said about this very node.
+    explicit: Options
+    #: That, what it has from above, and what was found out.
+    effective: Options
+    #: The node that it has it from; None: it is on its own.
+    inherits_from: NodeOptions | None
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a node is to be: at the top, or below another one."""
+
+    flags: OpenFlags
+    #: A file name is not looked into: its format is not guessed.
+    protocol: bool
+    #: The node above and what this one is to it.
+    above: tuple[NodeOptions, Role] | None = None
+
+    def check_depth(self) -> None:
+        """Refuse to put more nodes above each other than a request can run through.
+
+        Raises:
+            OptionError: EINVAL; there are too many.
+        """
+        depth = 0
+        node = None if self.above is None else self.above[0]
+        while node is not None:
+            depth += 1
+            node = node.inherits_from
+        if depth >= _DEPTH_MAX:
+            raise OptionError(f"More than {_DEPTH_MAX} nodes are above each other")
+
+    def inherit(self, options: Options) -> NodeOptions | None:
+        """Add what comes from above; say from where."""
+        if self.above is None:
+            return None
+        parent, role = self.above
+        inherit(options, role, parent.effective)
+        return parent
+
+
+def told_to_driver(told: NodeOptions) -> Options:
+    """Give what concerns the driver, for building its file name back."""
+    return {
+        key: value
+        for key, value in told.effective.items()
+        if key == "driver" or key not in GENERIC_OPTIONS
+    }
+
+
+def place_below(flags: OpenFlags, told: NodeOptions, role: Role, *, protocol: bool) -> Place:
+    """Say where the child of a node is that has these flags and options."""
+    flags = replace(flags, unmap=True, copy_on_read=False, detect_zeroes="off")
+    return Place(flags, protocol, (told, role))

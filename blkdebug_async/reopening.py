@@ -18,9 +18,9 @@ from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.block.node import Child, Node, node_permissions
 from blkdebug_async.block.permissions import Role
 from blkdebug_async.errors import BlockError, OptionError
-from blkdebug_async.generic import inherit, take_policies, take_switches
+from blkdebug_async.generic import inherit, take_policies, take_switches, told_to_driver
 from blkdebug_async.options.tree import Options, Scalar, clone, extract, merge, qemu_order
-from blkdebug_async.tree import TreeOpener, remember
+from blkdebug_async.tree import TreeOpener
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ def _settle(tree: TreeOpener, change: _Change) -> None:
     for name in ("backing", *(child.name for child in node.children)):
         told.explicit.pop(name, None)
         told.effective.pop(name, None)
-    remember(node, told)
+    node.driver.options = told_to_driver(told)
     # As in QEMU, who cannot tell any more keeps what was known.
     with suppress(OSError):
         node.refresh_length()

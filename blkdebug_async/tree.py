@@ -10,7 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from errno import EFBIG, EIO
 from itertools import count
 from typing import Final, NamedTuple
@@ -26,13 +26,16 @@ from blkdebug_async.drivers.overlay import OverlayDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.generic import (
-    GENERIC_OPTIONS,
+    NodeOptions,
+    Place,
     fill_in,
     inherit,
     is_opened_as_protocol,
+    place_below,
     take_policies,
     take_switches,
     text_option,
+    told_to_driver,
 )
 from blkdebug_async.guessing import guess_format, guessed_raw_warning, name_protocol
 from blkdebug_async.options.filename import is_json_name, parse_json_name
@@ -45,49 +48,6 @@ Warn = Callable[[str], None]
 
 _NODE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-._]*")
 _NODE_NAME_MAX: Final = 31
-#: Most nodes above each other. A request runs through all of them on one stack, Python's.
-_DEPTH_MAX: Final = 64
-
-
-@dataclass(slots=True, eq=False)
-class NodeOptions:
-    """What a node was told, as far as it is not about its children."""
-
-    #: What was said about this very node.
-    explicit: Options
-    #: That, what it has from above, and what was found out.
-    effective: Options
-    #: The node that it has it from; None: it is on its own.
-    inherits_from: NodeOptions | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where a node is to be: at the top, or below another one."""
-
-    flags: OpenFlags
-    #: A file name is not looked into: its format is not guessed.
-    protocol: bool
-    #: The node above and what this one is to it.
-    above: tuple[NodeOptions, Role] | None = None
-
-    def check_depth(self) -> None:
-        """Refuse to put more nodes above each other than a request can run through."""
-        depth = 0
-        node = None if self.above is None else self.above[0]
-        while node is not None:
-            depth += 1
-            node = node.inherits_from
-        if depth >= _DEPTH_MAX:
-            raise OptionError(f"More than {_DEPTH_MAX} nodes are above each other")
-
-    def inherit(self, options: Options) -> NodeOptions | None:
-        """Add what comes from above; say from where."""
-        if self.above is None:
-            return None
-        parent, role = self.above
-        inherit(options, role, parent.effective)
-        return parent
 
 
 class _Plan(NamedTuple):
@@ -95,7 +55,7 @@ class _Plan(NamedTuple):
 
     kind: type[Driver]
     told: NodeOptions
-    place: _Place
+    place: Place
     #: What nobody has taken so far.
     options: Options
     #: The child, if what is on it was guessed.
@@ -153,9 +113,9 @@ class TreeOpener:
                     None, options, flags, protocol=protocol, snapshot=snapshot
                 )
         if not snapshot:
-            return await self._open(source, _Place(flags, protocol))
+            return await self._open(source, Place(flags, protocol))
         below = replace(flags, read_only=True, copy_on_read=False)
-        return await self._cover(await self._open(source, _Place(below, protocol)), {}, flags)
+        return await self._cover(await self._open(source, Place(below, protocol)), {}, flags)
 
     async def open_options(
         self,
@@ -179,7 +139,7 @@ class TreeOpener:
             OSError: It cannot be opened.
         """
         filename, options = _unfold_json(filename, options)
-        place = _Place(flags, protocol)
+        place = Place(flags, protocol)
         if not snapshot:
             return await self._open_options(filename, options, place)
         kept: Options = {
@@ -198,7 +158,7 @@ class TreeOpener:
         reference = ChildOptions("backing", base.name, None, {})
         flags = replace(flags, direct=False, no_flush=True, detect_zeroes="off")
         try:
-            return await self._open_driver(OverlayDriver(reference), _Place(flags, False), options)
+            return await self._open_driver(OverlayDriver(reference), Place(flags, False), options)
         finally:
             if not base.parents:
                 await self.close(base)
@@ -231,10 +191,10 @@ class TreeOpener:
             parent_is_format=not kind.is_protocol and not kind.is_filter,
             parent_is_protocol=kind.is_protocol,
         )
-        place = _below(node.flags, self.told[node], role, protocol=protocol)
+        place = place_below(node.flags, self.told[node], role, protocol=protocol)
         return await self._open(source, place)
 
-    async def _open(self, source: NodeSource, place: _Place) -> Node:
+    async def _open(self, source: NodeSource, place: Place) -> Node:
         place.check_depth()
         match source:
             case Driver():
@@ -264,7 +224,7 @@ class TreeOpener:
             raise OptionError(f"Cannot find device='{device}' nor node-name='{name}'")
         return self.nodes[name]
 
-    async def _open_driver(self, driver: Driver, place: _Place, options: Options) -> Node:
+    async def _open_driver(self, driver: Driver, place: Place, options: Options) -> Node:
         """Open a driver that was put together in code; options are those that every node has."""
         given = {"driver": driver.name, **driver.options, **options}
         told = NodeOptions(dict(given), given, place.inherit(given))
@@ -273,7 +233,7 @@ class TreeOpener:
 
     # --- options ---
 
-    async def _open_options(self, filename: str | None, options: Options, place: _Place) -> Node:
+    async def _open_options(self, filename: str | None, options: Options, place: Place) -> Node:
         """Open what options say; json: in front of a file name means nothing any more."""
         explicit = clone(options)
         parent = place.inherit(options)
@@ -310,7 +270,7 @@ class TreeOpener:
         return False
 
     async def _open_file_child(
-        self, filename: str | None, options: Options, told: NodeOptions, place: _Place
+        self, filename: str | None, options: Options, told: NodeOptions, place: Place
     ) -> Node | None:
         """Open the node below a format before the format is known."""
         reader = OptionReader(options, driver="")
@@ -318,7 +278,7 @@ class TreeOpener:
         if child is None:
             return None
         role = Role.DATA | Role.METADATA | Role.PRIMARY
-        node = await self._open(child, _below(place.flags, told, role, protocol=True))
+        node = await self._open(child, place_below(place.flags, told, role, protocol=True))
         options["file"] = node.name
         return node
 
@@ -378,7 +338,7 @@ class TreeOpener:
             extract(plan.told.effective, f"{child.name}.")
             plan.told.explicit.pop(child.name, None)
             plan.told.effective.pop(child.name, None)
-        remember(node, plan.told)
+        node.driver.options = told_to_driver(plan.told)
         node.refresh_filename()
 
     def _check_name(self, name: str | None) -> str:
@@ -441,21 +401,6 @@ class _NodeOpener:
                 with suppress(OSError):
                     await self._tree.close(child)
             raise
-
-
-def remember(node: Node, told: NodeOptions) -> None:
-    """Let a driver know what it was told, for building its file name back."""
-    node.driver.options = {
-        key: value
-        for key, value in told.effective.items()
-        if key == "driver" or key not in GENERIC_OPTIONS
-    }
-
-
-def _below(flags: OpenFlags, told: NodeOptions, role: Role, *, protocol: bool) -> _Place:
-    """Say where the child of a node is that has these flags and options."""
-    flags = replace(flags, unmap=True, copy_on_read=False, detect_zeroes="off")
-    return _Place(flags, protocol, (told, role))
 
 
 def _as_nested(source: Mapping[str, object]) -> Mapping[str, Nested]:
