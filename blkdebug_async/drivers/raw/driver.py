@@ -96,7 +96,8 @@ class RawDriver(Driver):
         )
         _check_window(offset, size, self.file.length)
         self._offset, self._fixed_size = offset, size
-        self.options.update(given)
+        self.options = {key: value for key, value in self.options.items() if key not in given}
+        self.options |= {key: value for key, value in given.items() if value is not None}
 
     # --- facts ---
 
