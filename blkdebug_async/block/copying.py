@@ -12,7 +12,6 @@ from typing import NamedTuple
 from blkdebug_async.block.dispatch import Dispatch
 from blkdebug_async.block.flags import ALLOCATED, PREFETCH, WRITE_UNCHANGED
 from blkdebug_async.block.iovec import Iovec
-from blkdebug_async.block.limits import smaller
 from blkdebug_async.block.state import NodeState
 from blkdebug_async.block.status import query_status
 from blkdebug_async.block.tracked import Request
@@ -45,30 +44,32 @@ async def copy_while_reading(
     if status.flags & ALLOCATED and status.length == length:
         return bool(flags & PREFETCH)
     unit = node.driver.cluster_size() or 1
-    position = align_down(offset, unit)
-    left = align_up(offset + length, unit) - position
-    longest = smaller(node.limits.max_transfer, MAX_REQUEST) or MAX_REQUEST
-    done = 0
-    while left:
-        allocated, step = await _allocated(node, position, min(left, longest), request)
+    position, wanted_end = align_down(offset, unit), offset + length
+    end = align_up(wanted_end, unit)
+    longest = min(node.longest_transfer, MAX_REQUEST)
+    while position < end:
+        allocated, step = await _allocated(node, position, min(end - position, longest), request)
         if not step:
             # The image ends within the last cluster.
             break
-        skip = max(0, offset - position)
-        wanted = iov.slice(done, min(step - skip, length - done))
-        if allocated:
-            if not flags & PREFETCH:
-                await dispatch.read_piece(request, offset + done, wanted.length, wanted)
-        else:
+        if not allocated:
             step = min(step, MAX_BOUNCE)
+        # The piece may lie wholly before or behind what is wanted, within its cluster.
+        start, stop = max(position, offset), min(position + step, wanted_end)
+        wanted = iov.slice(start - offset, max(0, stop - start))
+        if flags & PREFETCH:
+            wanted = Iovec([])
+        if not allocated:
             bounce = bytearray(step)
             await _copy(node, dispatch, request, position, bounce)
-            if not flags & PREFETCH:
-                wanted = iov.slice(done, min(step - skip, length - done))
-                wanted.copy_from(memoryview(bounce)[skip : skip + wanted.length])
+            if wanted.length:
+                wanted.copy_from(memoryview(bounce)[start - position : stop - position])
+        elif wanted.length:
+            await dispatch.read_piece(request, start, wanted.length, wanted)
         position += step
-        left -= step
-        done += step - skip
+    if position < wanted_end and not flags & PREFETCH:
+        rest = max(position, offset)
+        iov.slice(rest - offset, wanted_end - rest).fill(0)
     return True
 
 
