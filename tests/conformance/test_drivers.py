@@ -14,6 +14,7 @@ from blkdebug_async.drivers.copy_on_read import CopyOnReadDriver
 from blkdebug_async.drivers.file.driver import FileDriver
 from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.drivers.null import NullAioDriver, NullCoDriver
+from blkdebug_async.drivers.overlay import OverlayDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.testing import (
     NonConformingError,
@@ -30,6 +31,11 @@ SIZE = 256 * KIB
 LEAVES: dict[str, Callable[[], Driver]] = {
     "memory": lambda: MemoryDriver(SIZE),
     "memory of odd length": lambda: MemoryDriver(SIZE - 300),
+    "overlay over memory": lambda: OverlayDriver(MemoryDriver(SIZE)),
+    "overlay over recording": lambda: OverlayDriver(RecordingDriver(b"x" * (SIZE - 1024))),
+    "copy-on-read over overlay": lambda: CopyOnReadDriver(
+        OverlayDriver(RecordingDriver(b"x" * SIZE))
+    ),
     "recording": lambda: RecordingDriver(SIZE),
     "recording by blocks": lambda: RecordingDriver(
         SIZE,
@@ -57,7 +63,16 @@ FILTERS: dict[str, Callable[[NodeSource], Driver]] = {
 }
 
 #: What is checked elsewhere in this file, and what needs a device.
-CHECKED = {"memory", "raw", "blkdebug", "copy-on-read", "file", "null-co", "null-aio"}
+CHECKED = {
+    "blkdebug",
+    "copy-on-read",
+    "file",
+    "memory",
+    "null-aio",
+    "null-co",
+    "overlay",
+    "raw",
+}
 NOT_CHECKED = {"host_device"}
 
 
