@@ -302,10 +302,19 @@ class Node(NodeState):
         return [entry for node in self.walk() for entry in node.driver.suspended()]
 
     def _refuse_suspended(self) -> None:
-        held = self.suspended()
+        # What keeps a node busy may be held above it, or in another branch below that.
+        nodes = {node: None for top in self._tops() for node in top.walk()}
+        held = [entry for node in nodes for entry in node.driver.suspended()]
         if held:
             names = "; ".join(f"'{tag}' holds {_describe(request)}" for tag, request in held)
             raise SuspendedError(EBUSY, f"Requests are still suspended at breakpoints: {names}")
+
+    def _tops(self) -> Iterator[Node]:
+        above = [edge.parent for edge in self.parents if isinstance(edge.parent, Node)]
+        if not above:
+            yield self
+        for node in above:
+            yield from node._tops()
 
     # --- closing ---
 
@@ -313,26 +322,32 @@ class Node(NodeState):
         """Flush and close this node, then every child that has no other parent.
 
         Raises:
-            OSError: The first error of flushing or closing; everything is closed all the same.
+            OSError: The first error of flushing or closing; everything is closed all the same,
+                also if the task is cancelled meanwhile.
         """
-        first: OSError | None = None
+        first: BaseException | None = None
         try:
             await self.flusher.flush(None)
-        except OSError as error:
+        except BaseException as error:
             first = error
         try:
             await self.driver.close()
-        except OSError as error:
-            first = first or error
+        except BaseException as error:
+            first = _graver(first, error)
         for child in list(self.children):
             self.detach(child)
             if not child.node.parents:
                 try:
                     await child.node.close()
-                except OSError as error:
-                    first = first or error
+                except BaseException as error:
+                    first = _graver(first, error)
         if first is not None:
             raise first
+
+
+def _graver(first: BaseException | None, error: BaseException) -> BaseException:
+    """Give the first error, unless the other one is a cancellation."""
+    return error if first is None or not isinstance(error, Exception) else first
 
 
 def node_permissions(node: Node) -> None:
