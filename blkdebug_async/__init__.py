@@ -7,7 +7,7 @@ Public too: blkdebug_async.block (to write drivers), blkdebug_async.explore, blk
 
 from __future__ import annotations
 
-import importlib
+from blkdebug_async.lazy import lazy_names
 
 #: Defining module to the names that it gives.
 _HOMES = {
@@ -32,19 +32,4 @@ _HOMES = {
     "blkdebug_async.sync": "DiskFile SyncDisk open_disk_sync",
     "blkdebug_async.trace": "Observer RequestView",
 }
-_HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
-
-__all__ = sorted(_HOME)
-
-
-def __getattr__(name: str) -> object:
-    """Load a public name; from then on it is an ordinary attribute."""
-    if name not in _HOME:
-        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
-    value = globals()[name] = getattr(importlib.import_module(_HOME[name]), name)
-    return value
-
-
-def __dir__() -> list[str]:
-    """List all names, loaded or not."""
-    return sorted({*globals(), *__all__})
+__all__, __getattr__, __dir__ = lazy_names(globals(), _HOMES)

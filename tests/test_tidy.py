@@ -145,10 +145,12 @@ def test_a_package_door_that_imports_says_what_it_offers(file: Path) -> None:
         for node in nodes
     )
     lists = any(
-        isinstance(target, ast.Name) and target.id == "__all__"
+        isinstance(name, ast.Name) and name.id == "__all__"
         for node in nodes
         if isinstance(node, ast.Assign)
         for target in node.targets
+        # `__all__ = [...]`, or together with others: `__all__, __getattr__, __dir__ = ...`
+        for name in ast.walk(target)
     )
     assert lists or not reexports
 

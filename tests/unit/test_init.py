@@ -10,31 +10,40 @@ import pytest
 
 import blkdebug_async
 
-STUB = ast.parse(Path(blkdebug_async.__file__).with_suffix(".pyi").read_text())
+DOORS = ("blkdebug_async", "blkdebug_async.block", "blkdebug_async.explore")
 
 
-def typed_names() -> dict[str, str]:
+def stub_of(door: str) -> ast.Module:
+    path = importlib.import_module(door).__file__
+    assert path is not None
+    return ast.parse(Path(path).with_suffix(".pyi").read_text())
+
+
+def typed_names(door: str) -> dict[str, str]:
     return {
         alias.name: node.module or ""
-        for node in STUB.body
+        for node in stub_of(door).body
         if isinstance(node, ast.ImportFrom)
         for alias in node.names
     }
 
 
-def test_every_public_name_has_a_type_and_no_other() -> None:
-    assert sorted(typed_names()) == blkdebug_async.__all__
+@pytest.mark.parametrize("door", DOORS)
+def test_every_public_name_has_a_type_and_no_other(door: str) -> None:
+    assert sorted(typed_names(door)) == importlib.import_module(door).__all__
 
 
-def test_type_checkers_are_told_of_every_public_name() -> None:
-    (listed,) = (node.value for node in STUB.body if isinstance(node, ast.Assign))
-    assert sorted(ast.literal_eval(listed)) == blkdebug_async.__all__
+@pytest.mark.parametrize("door", DOORS)
+def test_type_checkers_are_told_of_every_public_name(door: str) -> None:
+    (listed,) = (node.value for node in stub_of(door).body if isinstance(node, ast.Assign))
+    assert sorted(ast.literal_eval(listed)) == importlib.import_module(door).__all__
 
 
-@pytest.mark.parametrize("name", blkdebug_async.__all__)
-def test_a_public_name_is_what_its_type_says(name: str) -> None:
-    home = importlib.import_module(typed_names()[name])
-    assert getattr(blkdebug_async, name) is getattr(home, name)
+@pytest.mark.parametrize("door", DOORS)
+def test_a_public_name_is_what_its_type_says(door: str) -> None:
+    module = importlib.import_module(door)
+    for name, home in typed_names(door).items():
+        assert getattr(module, name) is getattr(importlib.import_module(home), name)
 
 
 def test_names_that_are_not_there_are_refused_as_usual() -> None:
