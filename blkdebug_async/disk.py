@@ -120,9 +120,9 @@ class Disk:
             OSError: EIO: reaches past the end. Else what a driver raised.
         """
         iov = Iovec.of(buffers)
-        edge = self._check(offset, iov.length, "read")
         if self._quiesced:
-            edge = await self._wait_unquiesced()
+            await self._wait_unquiesced()
+        edge = self._check(offset, iov.length, "read")
         await edge.preadv(offset, iov.length, iov, flags, None)
 
     async def pwritev(self, offset: int, buffers: Iterable[Buffer], flags: int = 0) -> None:
@@ -132,9 +132,9 @@ class Disk:
             OSError: EIO: reaches past the end. EPERM: read-only. Else what a driver raised.
         """
         iov = Iovec.of(buffers)
-        edge = self._check(offset, iov.length, "write")
         if self._quiesced:
-            edge = await self._wait_unquiesced()
+            await self._wait_unquiesced()
+        edge = self._check(offset, iov.length, "write")
         if not edge.permissions.taken & perms.WRITE:
             self.acquire(perms.WRITE)
         if self.writethrough:
@@ -162,9 +162,9 @@ class Disk:
         Raises:
             OSError: As pwritev(). ENOTSUP: NO_FALLBACK is set, and it would have to be written.
         """
-        edge = self._check(offset, length, "zero write")
         if self._quiesced:
-            edge = await self._wait_unquiesced()
+            await self._wait_unquiesced()
+        edge = self._check(offset, length, "zero write")
         self.acquire(perms.WRITE)
         if self.writethrough:
             flags |= FUA
@@ -172,17 +172,17 @@ class Disk:
 
     async def pdiscard(self, offset: int, length: int) -> None:
         """Say that a range is not needed any more; what it reads as afterwards is undefined."""
-        edge = self._check(offset, length, "discard")
         if self._quiesced:
-            edge = await self._wait_unquiesced()
+            await self._wait_unquiesced()
+        edge = self._check(offset, length, "discard")
         self.acquire(perms.WRITE)
         await edge.pdiscard(offset, length, None)
 
     async def flush(self) -> None:
         """Make everything safe that was written before."""
-        edge = self._open_edge()
         if self._quiesced:
-            edge = await self._wait_unquiesced()
+            await self._wait_unquiesced()
+        edge = self._open_edge()
         await edge.flush(None)
 
     async def truncate(self, size: int, *, exact: bool = False, preallocation: str = "off") -> None:
@@ -194,11 +194,11 @@ class Disk:
             preallocation: What to do with new space: off, metadata, falloc or full.
 
         Raises:
-            OSError: EINVAL: size is negative. EACCES: read-only. ENOTSUP: cannot be resized.
+            OSError: EINVAL: size is negative. EPERM: read-only. ENOTSUP: cannot be resized.
         """
-        edge = self._open_edge()
         if self._quiesced:
-            edge = await self._wait_unquiesced()
+            await self._wait_unquiesced()
+        edge = self._open_edge()
         self.acquire(perms.WRITE | perms.RESIZE)
         await edge.truncate(size, Truncation(exact=exact, preallocation=preallocation), None)
 
@@ -373,7 +373,7 @@ class Disk:
     def busy(self) -> bool:
         return False
 
-    async def _wait_unquiesced(self) -> Child:
+    async def _wait_unquiesced(self) -> None:
         while self._quiesced:
             event = asyncio.Event()
             self._parked.append(event)
@@ -382,7 +382,6 @@ class Disk:
             finally:
                 if event in self._parked:
                     self._parked.remove(event)
-        return self._open_edge()
 
     @asynccontextmanager
     async def drained(self) -> AsyncIterator[None]:
@@ -447,6 +446,9 @@ class Disk:
         if edge is None:
             return
         async with edge.node.drained():
+            if self.closed:
+                # Somebody else has closed it meanwhile.
+                return
             self._edge = None
             edge.node.parents.remove(edge)
             # No edge is left that could tell the end of the drained section.
