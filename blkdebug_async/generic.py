@@ -30,7 +30,7 @@ _DETECT_ZEROES: Final = ("off", "on", "unmap")
 _DISCARD: Final = {"ignore": False, "off": False, "unmap": True, "on": True}
 
 #: Most nodes above each other. A request runs through all of them on one stack, Python's.
-_DEPTH_MAX: Final = 64
+_DEPTH_MAX: Final = 32
 #: All that every node has.
 GENERIC_OPTIONS: Final = frozenset({*_SWITCHES, "driver", "node-name", "discard", "detect-zeroes"})
 

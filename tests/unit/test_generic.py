@@ -109,10 +109,10 @@ def test_zeroes_may_be_discarded_where_discards_go_through() -> None:
 
 def test_a_tree_has_no_more_levels_than_a_request_can_pass() -> None:
     parent: NodeOptions | None = None
-    for _ in range(64):
+    for _ in range(32):
         parent = NodeOptions({}, {}, parent)
     assert parent is not None
     assert parent.inherits_from is not None
     Place(OpenFlags(), False, (parent.inherits_from, STORAGE)).check_depth()
-    with pytest.raises(OptionError, match="More than 64 nodes"):
+    with pytest.raises(OptionError, match="More than 32 nodes"):
         Place(OpenFlags(), False, (parent, STORAGE)).check_depth()
