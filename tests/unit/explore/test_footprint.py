@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from blkdebug_async.explore.footprint import Footprint, Touch, commutes
+
+SIZE = 12
+
+
+def footprint(node: str, offset: int, length: int, touch: Touch) -> Footprint:
+    # A flush touches all bytes.
+    where = (0, 0) if touch is Touch.FLUSH else (offset, length)
+    return Footprint(node, *where, touch)
+
+
+def footprints() -> st.SearchStrategy[Footprint]:
+    offsets, lengths = st.integers(0, SIZE - 1), st.integers(1, 4)
+    return st.builds(footprint, st.sampled_from("ab"), offsets, lengths, st.sampled_from(Touch))
+
+
+class Nodes:
+    """Two nodes with a cache, as plainly as can be."""
+
+    def __init__(self) -> None:
+        self.cached = {name: ["old"] * (SIZE + 4) for name in "ab"}
+        self.safe = {name: ["old"] * (SIZE + 4) for name in "ab"}
+
+    def touch(self, footprint: Footprint, writer: str) -> list[str]:
+        """Do it, and give what it saw."""
+        cached = self.cached[footprint.node]
+        where = slice(footprint.offset, footprint.offset + footprint.length)
+        if footprint.touch is Touch.WRITE:
+            cached[where] = [writer] * footprint.length
+        if footprint.touch is Touch.FLUSH:
+            self.safe[footprint.node] = list(cached)
+        return cached[where] if footprint.touch is Touch.READ else []
+
+
+def outcome(*steps: tuple[Footprint, str]) -> object:
+    nodes = Nodes()
+    seen = {writer: nodes.touch(footprint, writer) for footprint, writer in steps}
+    return nodes.cached, nodes.safe, seen
+
+
+@given(footprints(), footprints())
+def test_what_commutes_has_one_outcome_in_both_orders(left: Footprint, right: Footprint) -> None:
+    first, second = (left, "left"), (right, "right")
+    assert commutes(left, right) == (outcome(first, second) == outcome(second, first))
+
+
+@given(footprints(), footprints())
+def test_it_does_not_matter_which_one_is_asked_about_first(
+    left: Footprint, right: Footprint
+) -> None:
+    assert commutes(left, right) == commutes(right, left)
