@@ -8,11 +8,11 @@ QEMU: block/blkdebug.c, read_config(), add_rule() and blkdebug_open().
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from errno import EIO
-from typing import Final
+from typing import Final, assert_never
 
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import NAMES
@@ -23,27 +23,33 @@ from blkdebug_async.drivers.blkdebug.rules import (
     InjectError,
     Rule,
     SetState,
+    Suspend,
     check_errno,
 )
 from blkdebug_async.errors import OptionError
 from blkdebug_async.events import RULE_IO_TYPES, Event
 from blkdebug_async.options.ini import ConfigError, Section, parse_ini
 from blkdebug_async.options.reader import Kind, OptionReader
+from blkdebug_async.options.tree import Options
 from blkdebug_async.units import INT_MAX, is_aligned, is_power_of_two
 
 _DRIVER: Final = "blkdebug"
 _INJECT: Final = "inject-error"
 _SET_STATE: Final = "set-state"
+#: Options that are limits, in QEMU's order.
+_LIMITS: Final = (
+    "align",
+    "max-transfer",
+    "opt-write-zero",
+    "max-write-zero",
+    "opt-discard",
+    "max-discard",
+)
 #: QEMU's own options of the node, in its order.
 _OPTIONS: Final = {
     "config": Kind.STR,
     "x-image": Kind.STR,
-    "align": Kind.SIZE,
-    "max-transfer": Kind.SIZE,
-    "opt-write-zero": Kind.SIZE,
-    "max-write-zero": Kind.SIZE,
-    "opt-discard": Kind.SIZE,
-    "max-discard": Kind.SIZE,
+    **dict.fromkeys(_LIMITS, Kind.SIZE),
 }
 _RULE_OPTIONS: Final = {
     _INJECT: {
@@ -130,6 +136,57 @@ def parse_config(
         take_perms=take_perms,
         unshare_perms=unshare_perms,
     )
+
+
+def spell_options(config: BlkdebugConfig, rules: Iterable[Rule]) -> Options:
+    """Say limits and rules that were put together in code as options: the way back.
+
+    No option can say a breakpoint, nor a rule for some kinds of request that are neither one nor
+    QEMU's default. They are left out.
+
+    Args:
+        config: Its limits; its rules and permissions are not looked at.
+        rules: The rules, in QEMU's order.
+    """
+    limits = (
+        *(config.align, config.max_transfer, config.opt_write_zero),
+        *(config.max_write_zero, config.opt_discard, config.max_discard),
+    )
+    told = zip(_LIMITS, limits, strict=True)
+    options: Options = {name: limit for name, limit in told if limit is not None}
+    numbers = {_INJECT: 0, _SET_STATE: 0}
+    for rule in rules:
+        spelt = _spell_rule(rule)
+        if spelt is not None:
+            group, fields = spelt
+            options |= {f"{group}.{numbers[group]}.{key}": fields[key] for key in fields}
+            numbers[group] += 1
+    return options
+
+
+def _spell_rule(rule: Rule) -> tuple[str, Options] | None:
+    match rule:
+        case SetState():
+            fields: Options = {"event": str(rule.event), "new_state": rule.new_state}
+            return _SET_STATE, fields | ({"state": rule.state} if rule.state else {})
+        case InjectError():
+            one = len(rule.iotypes) == 1
+            if not one and rule.iotypes != DEFAULT_IO_TYPES:
+                return None
+            given: dict[str, tuple[str | int | None, bool]] = {
+                "event": (str(rule.event), True),
+                "errno": (rule.errno, rule.errno != EIO),
+                "state": (rule.state, rule.state != ANY_STATE),
+                "iotype": (str(min(rule.iotypes)), one),
+                "sector": (rule.sector, rule.sector is not None),
+                "once": (True, rule.once),
+                "immediately": (True, rule.immediately),
+            }
+            return _INJECT, {key: value for key, (value, said) in given.items() if said}
+        case Suspend():
+            return None
+        case _:
+            assert_never(rule)
 
 
 def check_limits(config: BlkdebugConfig, child_alignment: int) -> None:

@@ -28,6 +28,7 @@ from blkdebug_async.drivers.blkdebug.config import (
     apply_limits,
     check_limits,
     parse_config,
+    spell_options,
     take_config_name,
 )
 from blkdebug_async.drivers.blkdebug.machine import RuleMachine, Verdict
@@ -80,6 +81,7 @@ class BlkdebugDriver(FilterDriver):
         self._image = image
         self._config = config or BlkdebugConfig()
         self._rules = (*self._config.rules, *rules)
+        self.options |= spell_options(self._config, self._rules)
         self._reader: OptionReader | None = None
         self._config_name: str | None = None
         self._limits = Limits()

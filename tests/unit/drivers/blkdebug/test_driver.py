@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import pytest
+
+from blkdebug_async.disk import Disk
+from blkdebug_async.drivers.blkdebug.config import BlkdebugConfig
+from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
+from blkdebug_async.drivers.blkdebug.rules import InjectError, Phase, Rule, SetState, Suspend
+from blkdebug_async.drivers.null import NullCoDriver
+from blkdebug_async.events import Event, IoType
+from blkdebug_async.opening import open_disk
+
+
+def rules_of(disk: Disk) -> list[Rule]:
+    return [rule for _, rule in disk.unused_rules()]
+
+
+RULES = {
+    "plain": InjectError(Event.PWRITEV),
+    "all fields": InjectError(
+        Event.READ_AIO,
+        errno=28,
+        state=2,
+        iotypes={IoType.READ},
+        sector=7,
+        once=True,
+        immediately=True,
+    ),
+    "sector 0": InjectError(Event.PWRITEV, sector=0),
+    "errno 0": InjectError(Event.PWRITEV, errno=0),
+    "state": SetState(Event.PWRITEV, new_state=2),
+    "state of a state": SetState(Event.PWRITEV, new_state=0, state=3),
+}
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES.keys())
+async def test_name_of_a_driver_made_in_code_brings_its_rules_back(rule: Rule) -> None:
+    async with open_disk(BlkdebugDriver(NullCoDriver(), [rule])) as disk:
+        name = disk.filename
+
+    async with open_disk(name) as again:
+        assert rules_of(again) == [rule]
+
+
+async def test_name_of_a_driver_made_in_code_keeps_the_order_of_its_rules() -> None:
+    rules: list[Rule] = [
+        InjectError(Event.PWRITEV, errno=1),
+        SetState(Event.PWRITEV, new_state=2),
+        InjectError(Event.PWRITEV, errno=2),
+        SetState(Event.PWRITEV, new_state=3),
+    ]
+    async with open_disk(BlkdebugDriver(NullCoDriver(), rules)) as disk:
+        name, heard = disk.filename, rules_of(disk)
+
+    async with open_disk(name) as again:
+        injects = [rule for rule in rules_of(again) if isinstance(rule, InjectError)]
+        changes = [rule for rule in rules_of(again) if isinstance(rule, SetState)]
+        assert injects == [rule for rule in heard if isinstance(rule, InjectError)]
+        assert changes == [rule for rule in heard if isinstance(rule, SetState)]
+
+
+async def test_name_of_a_driver_made_in_code_brings_its_limits_back() -> None:
+    config = BlkdebugConfig(
+        align=512,
+        max_transfer=1 << 20,
+        opt_write_zero=4096,
+        max_write_zero=8192,
+        opt_discard=16384,
+        max_discard=32768,
+    )
+    async with open_disk(BlkdebugDriver(NullCoDriver(), config=config)) as disk:
+        name, limits = disk.filename, disk.root.limits
+
+    async with open_disk(name) as again:
+        assert again.root.limits == limits
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Suspend("A", phase=Phase.BEFORE_DRIVER),
+        InjectError(Event.PWRITEV, iotypes={IoType.READ, IoType.WRITE}),
+    ],
+    ids=["breakpoint", "two kinds of request"],
+)
+async def test_name_of_a_driver_made_in_code_leaves_out_what_no_option_can_say(rule: Rule) -> None:
+    async with open_disk(BlkdebugDriver(NullCoDriver(), [rule])) as disk:
+        assert disk.filename == "blkdebug::null-co://"
+
+
+async def test_options_of_a_driver_made_in_code_are_kept_by_a_reopen() -> None:
+    rule = InjectError(Event.PWRITEV)
+    async with open_disk(BlkdebugDriver(NullCoDriver(), [rule])) as disk:
+        await disk.reopen({"read-only": True})
+
+        assert rules_of(disk) == [rule]
