@@ -143,6 +143,8 @@ class Disk:
 
     async def pread(self, offset: int, length: int) -> bytes:
         """Read length bytes from offset."""
+        # Before memory is taken for more than there is.
+        self._check(offset, length, "read")
         buffer = bytearray(length)
         await self.preadv(offset, (buffer,))
         return bytes(buffer)

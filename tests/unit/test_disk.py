@@ -77,6 +77,13 @@ async def test_nothing_past_the_end_can_be_reached(offset: int, length: int) -> 
         assert driver.recorder.log == []
 
 
+@pytest.mark.parametrize("length", [-1, 1 << 62])
+async def test_no_memory_is_taken_for_more_than_the_disk_has(length: int) -> None:
+    async with open_disk(MemoryDriver(SIZE)) as disk:
+        with pytest.raises(BlockError, match="outside of the disk"):
+            await disk.pread(0, length)
+
+
 async def test_empty_request_at_the_very_end_is_fine() -> None:
     async with open_disk(MemoryDriver(SIZE)) as disk:
         assert await disk.pread(SIZE, 0) == b""
