@@ -123,7 +123,10 @@ async def test_null_conforms_but_for_what_it_reads(
 
 
 def test_every_driver_is_checked() -> None:
-    assert set(DRIVERS) == CHECKED | NOT_CHECKED
+    # The examples in the docs register a driver too.
+    ours = {name for name, kind in DRIVERS.items() if kind.__module__.startswith("blkdebug_async.")}
+
+    assert ours == CHECKED | NOT_CHECKED
 
 
 async def test_null_is_told_apart_from_what_stores() -> None:
