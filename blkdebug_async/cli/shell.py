@@ -38,6 +38,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
+    _open_closed_streams()
     typed, *words = sys.argv if argv is None else argv
     if os.path.basename(typed) == _QEMU_IO:
         return _enter("io", _QEMU_IO, typed, words)
@@ -54,6 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         case name:
             return _refuse(f"there is no '{name}'")
     return 0
+
+
+def _open_closed_streams() -> None:
+    """Let standard streams that are closed lead nowhere; an image would get their numbers."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest free number, so the one that is missing.
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
 
 
 def _enter(name: str, program: str, typed: str, words: Sequence[str]) -> int:
