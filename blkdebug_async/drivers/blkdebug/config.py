@@ -94,6 +94,12 @@ class BlkdebugConfig:
     unshare_perms: int = 0
 
 
+def known_events(compat: Compat) -> tuple[Event, ...]:
+    """Give the events that rules and breakpoints can name."""
+    hidden = _EVENTS_SINCE_2018 if compat.blkdebug_of_2018 else ()
+    return tuple(event for event in Event if event not in hidden)
+
+
 def take_config_name(reader: OptionReader) -> str | None:
     """Take the name of the config file, after a first look at all options of the node itself.
 
@@ -297,8 +303,7 @@ def _parse_rule(source: _Source, compat: Compat) -> Rule:
 
 
 def _take_event(reader: OptionReader, compat: Compat) -> Event:
-    hidden = _EVENTS_SINCE_2018 if compat.blkdebug_of_2018 else ()
-    event = reader.take_enum("event", (event for event in Event if event not in hidden), None)
+    event = reader.take_enum("event", known_events(compat), None)
     if event is None:
         raise OptionError("Missing event name for rule")
     return event

@@ -27,6 +27,7 @@ from blkdebug_async.drivers.blkdebug.config import (
     BlkdebugConfig,
     apply_limits,
     check_limits,
+    known_events,
     parse_config,
     spell_options,
     take_config_name,
@@ -286,7 +287,7 @@ class BlkdebugDriver(FilterDriver):
         Raises:
             OptionError: ENOENT; there is no such event.
         """
-        if event not in Event.__members__.values():
+        if event not in known_events(self._compat):
             raise OptionError(f"There is no event '{event}'", errno=ENOENT)
         self.add_rule(Suspend(tag=tag, event=Event(event)))
 

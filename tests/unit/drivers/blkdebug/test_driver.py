@@ -1,12 +1,17 @@
 from __future__ import annotations
 
+from errno import ENOENT
+
 import pytest
 
+from blkdebug_async.block.flags import NO_FALLBACK
 from blkdebug_async.disk import Disk
 from blkdebug_async.drivers.blkdebug.config import BlkdebugConfig
 from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
 from blkdebug_async.drivers.blkdebug.rules import InjectError, Phase, Rule, SetState, Suspend
+from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.drivers.null import NullCoDriver
+from blkdebug_async.errors import OptionError
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.opening import open_disk
 
@@ -94,3 +99,17 @@ async def test_options_of_a_driver_made_in_code_are_kept_by_a_reopen() -> None:
         await disk.reopen({"read-only": True})
 
         assert rules_of(disk) == [rule]
+
+
+@pytest.mark.parametrize("event", [Event.NONE, Event.CLUSTER_ALLOC_SPACE])
+async def test_of_2018_no_breakpoint_can_be_at_a_later_event(event: Event) -> None:
+    async with open_disk(BlkdebugDriver(NullCoDriver()), compat="seed") as disk:
+        with pytest.raises(OptionError, match="There is no event") as caught:
+            disk.breakpoint(event, "A")
+        assert caught.value.errno == ENOENT
+
+
+async def test_of_2018_zeroes_without_fallback_are_not_passed_on() -> None:
+    for compat, flags in ((None, NO_FALLBACK), ("seed", 0)):
+        async with open_disk(BlkdebugDriver(MemoryDriver(4096)), compat=compat) as disk:
+            assert disk.root.driver.zero_flags & NO_FALLBACK == flags
