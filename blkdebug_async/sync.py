@@ -16,8 +16,9 @@ from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, contextmanager, suppress
 from errno import EBADF, EINVAL, ENOSPC
 from functools import partial
+from importlib.util import find_spec
 from types import TracebackType
-from typing import Generic, ParamSpec, Self, TypeVar
+from typing import Final, Generic, ParamSpec, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
@@ -33,6 +34,9 @@ from blkdebug_async.tree import Warn
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+
+#: The thread's loop is nobody else's, so it may be the quick one; not every system has it.
+_LOOP: Final = {"use_uvloop": find_spec("uvloop") is not None}
 
 
 class SyncDisk:
@@ -54,7 +58,7 @@ class SyncDisk:
         self._starting = threading.Lock()
         self._thread = ExitStack()
         self._portal: BlockingPortal | None = self._thread.enter_context(
-            start_blocking_portal(name="blkdebug-async disk")
+            start_blocking_portal(name="blkdebug-async disk", backend_options=_LOOP)
         )
         try:
             self._disk = self._run(opening.__aenter__)

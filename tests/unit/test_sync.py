@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import inspect
 import io
 import signal
@@ -12,9 +13,11 @@ from errno import EACCES, EBADF, EBUSY, EINVAL, EIO, ENOENT, ENOSPC, EPERM, ETIM
 from pathlib import Path
 
 import pytest
+import uvloop
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blkdebug_async import sync
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.disk import Disk
@@ -25,6 +28,7 @@ from blkdebug_async.errors import InjectedError, SuspendedError
 from blkdebug_async.events import Event
 from blkdebug_async.opening import open_disk
 from blkdebug_async.sync import SyncDisk, open_disk_sync
+from blkdebug_async.trace import Observer, RequestView
 
 SIZE = 64 * 1024
 WITHIN = 10.0
@@ -453,3 +457,27 @@ def test_a_buffered_file_is_like_bytes_io(steps: list[tuple[str, int | bytes]]) 
             assert getattr(file, name)(argument) == getattr(model, name)(argument)
         file.flush()
         assert disk.pread(0, 4096) == model.getvalue()
+
+
+# --- its loop ---
+
+
+class LoopKeeper(Observer):
+    def __init__(self) -> None:
+        self.kinds: set[type] = set()
+
+    def request_started(self, request: RequestView) -> None:
+        self.kinds.add(type(asyncio.get_running_loop()))
+
+
+@pytest.mark.parametrize("installed", [True, False])
+def test_loop_is_the_quick_one_where_it_is_installed(
+    installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sync._LOOP, "use_uvloop", installed)
+    keeper = LoopKeeper()
+
+    with open_disk_sync(breakable(), observer=keeper) as disk:
+        disk.pread(0, 1)
+
+    assert {kind is uvloop.Loop for kind in keeper.kinds} == {installed}
