@@ -109,6 +109,12 @@ def test_removing_a_breakpoint_that_holds_a_request_succeeds(play_safe: Play) ->
     assert "Could not remove" not in outcome.stdout
 
 
+def test_removing_it_once_succeeded_too(play_seed: Play) -> None:
+    outcome = play_seed(REMOVED)
+    assert outcome.status == 0
+    assert "Could not remove" not in outcome.stdout
+
+
 @pytest.mark.parametrize("errno", [-5, 4096, 100000])
 def test_an_impossible_errno_is_refused(errno: int, play_safe: Play) -> None:
     rule = f"inject-error.0.event=none,inject-error.0.errno={errno}"
