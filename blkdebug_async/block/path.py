@@ -58,7 +58,6 @@ class RequestPath:
         if unaligned and not length:
             return
         request = node.begin(IoType.READ, offset, length, flags, parent)
-        error: BaseException | None = None
         try:
             if unaligned:
                 await self._read_padded(request, iov, flags)
@@ -66,14 +65,13 @@ class RequestPath:
                 await node.driver.preadv(offset, length, iov, 0, request)
             else:
                 await self._read_aligned(request, offset, length, iov, flags)
-        except BaseException as caught:
-            error = caught
+        except BaseException as error:
+            await node.end_failed(request, error)
             raise
-        finally:
-            if node.driver.holds_completion:
-                await node.end_held(request, error)
-            else:
-                node.tracker.end(request, error)
+        if node.driver.holds_completion:
+            await node.end_held(request, None)
+        else:
+            node.tracker.end(request, None)
 
     def _is_plain(self, flags: int, end: int, length: int) -> bool:
         """Tell whether a read needs nothing of us: the same steps, without their coroutines."""
@@ -126,20 +124,18 @@ class RequestPath:
         if not length and offset & node.align_mask:
             return
         request = node.begin(IoType.WRITE, offset, length, flags, parent)
-        error: BaseException | None = None
         try:
             if (offset | length) & node.align_mask:
                 await self._write_padded(request, iov, flags)
             else:
                 await self._write_aligned(request, offset, length, iov, flags)
-        except BaseException as caught:
-            error = caught
+        except BaseException as error:
+            await node.end_failed(request, error)
             raise
-        finally:
-            if node.driver.holds_completion:
-                await node.end_held(request, error)
-            else:
-                node.tracker.end(request, error)
+        if node.driver.holds_completion:
+            await node.end_held(request, None)
+        else:
+            node.tracker.end(request, None)
 
     async def pwrite_zeroes(
         self, offset: int, length: int, flags: int, parent: Request | None

@@ -118,21 +118,29 @@ class NodeState:
 
     async def run(self, request: Request, work: Awaitable[_T]) -> _T:
         """Await the work of a request, then count the request out."""
-        error: BaseException | None = None
         try:
-            return await work
-        except BaseException as caught:
-            error = caught
+            result = await work
+        except BaseException as error:
+            await self.end_failed(request, error)
             raise
-        finally:
-            if self.driver.holds_completion:
-                await self.end_held(request, error)
-            else:
-                self.tracker.end(request, error)
+        if self.driver.holds_completion:
+            await self.end_held(request, None)
+        else:
+            self.tracker.end(request, None)
+        return result
 
-    async def end_held(self, request: Request, error: BaseException | None) -> None:
+    async def end_failed(self, request: Request, error: BaseException) -> None:
+        """Count a failed request out; a cancelled one is not held any more."""
+        if self.driver.holds_completion and isinstance(error, Exception):
+            await self.end_held(request, error)
+        else:
+            self.tracker.end(request, error)
+
+    async def end_held(self, request: Request, error: Exception | None) -> None:
         """Count a request out after the driver has seen it one last time."""
         try:
             await self.driver.before_completion(request)
-        finally:
-            self.tracker.end(request, error)
+        except BaseException as caught:
+            self.tracker.end(request, caught)
+            raise
+        self.tracker.end(request, error)

@@ -257,8 +257,10 @@ class BlkdebugDriver(FilterDriver):
         await self._hold(Phase.BEFORE_DRIVER, request)
         try:
             await work()
-        finally:
+        except OSError:
             await self._hold(Phase.AFTER_DRIVER, request)
+            raise
+        await self._hold(Phase.AFTER_DRIVER, request)
 
     async def _hold(self, phase: Phase, request: Request) -> None:
         tags = self.machine.on_phase(phase, request)
