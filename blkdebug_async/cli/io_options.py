@@ -5,7 +5,7 @@ As in QEMU each option is looked at when it comes, so the first mistake is the o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -16,7 +16,8 @@ from blkdebug_async.cli.opening import LETTERS, OpenSettings, read_options
 from blkdebug_async.cli.trace_lines import TRACE_POINTS, TraceSwitches
 from blkdebug_async.compat import COMPAT, Compat, compat_named
 from blkdebug_async.errors import OptionError
-from blkdebug_async.options.tree import Warn
+from blkdebug_async.options.qjson import parse_json
+from blkdebug_async.options.tree import Nested, Warn
 
 _LONG: Final = (
     LongOption("help", "h"),
@@ -157,7 +158,7 @@ def _compat(name: str) -> Compat:
 def _trace(options: IoOptions, text: str, warn: Warn) -> None:
     """Take -T; QEMU's own trace events are not ours, so their names are unknown here."""
     first, comma, rest = text.partition(",")
-    if "=" not in first:
+    if text and "=" not in first:
         text = f"enable={first}{comma}{rest}"
     for name, value in read_options(text, warn).items():
         match name:
@@ -189,11 +190,8 @@ def _enable(traces: TraceSwitches, pattern: str, warn: Warn) -> None:
 
 
 def _check_object(text: str, warn: Warn) -> None:
-    """Take --object: refuse what QEMU refuses; what it makes is needed by nothing here."""
-    first, comma, rest = text.partition(",")
-    if "=" not in first:
-        text = f"qom-type={first}{comma}{rest}"
-    options = read_options(text, warn, allow_id=True)
+    """Take --object: its type and id are looked at, but nothing here needs what it makes."""
+    options = _read_object(text, warn)
     kind = options.get("qom-type")
     if not kind:
         raise ErrorReport("Parameter 'qom-type' is missing")
@@ -201,3 +199,17 @@ def _check_object(text: str, warn: Warn) -> None:
         raise ErrorReport(f"Parameter 'qom-type' does not accept value '{kind}'")
     if "id" not in options:
         raise ErrorReport("Parameter 'id' is missing")
+
+
+def _read_object(text: str, warn: Warn) -> Mapping[str, Nested]:
+    if not text.startswith("{"):
+        first, comma, rest = text.partition(",")
+        if "=" not in first:
+            text = f"qom-type={first}{comma}{rest}"
+        return read_options(text, warn, allow_id=True)
+    try:
+        options = parse_json(text)
+    except OptionError as error:
+        raise ErrorReport(str(error)) from error
+    assert isinstance(options, Mapping)
+    return options
