@@ -52,6 +52,7 @@ class Flusher:
         self._active = True
         try:
             if has(self._node.driver, "flush_everything"):
+                self._observe(request)
                 await self._node.driver.flush_everything(request)
             else:
                 await self._flush_node(generation, request)
@@ -87,9 +88,12 @@ class Flusher:
             return
         if file is not None and file.hears(Event.FLUSH_TO_DISK):
             await file.fire(Event.FLUSH_TO_DISK, request)
+        self._observe(request)
+        await driver.flush_to_disk(request)
+
+    def _observe(self, request: Request) -> None:
         if self._node.context.observer is not None:
             self._node.context.observer.driver_called(request, IoType.FLUSH, 0, 0)
-        await driver.flush_to_disk(request)
 
     async def _flush_children(self, request: Request) -> None:
         first: OSError | None = None

@@ -8,6 +8,8 @@ QEMU: block/io.c.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import replace
 from errno import EACCES, EBUSY, EINVAL, EIO, ENOTSUP, EPERM
 
 from blkdebug_async.block.copying import Piece, copy_while_reading
@@ -365,16 +367,30 @@ class RequestPath:
     async def _truncate(self, size: int, how: Truncation, request: Request) -> None:
         node = self._node
         await self._prepare_write(request, 0)
-        if has(node.driver, "truncate"):
-            await node.driver.truncate(size, how, request)
-        elif node.driver.is_filter and node.driver.file is not None:
-            await node.driver.file.truncate(size, how, request)
-        else:
-            raise BlockError(ENOTSUP, "Image format driver does not support resize")
+        backing = node.driver.backing
+        if size > node.length and backing is not None and backing.length > node.length:
+            how = replace(how, zero=True)
+        try:
+            await self._resize(size, how, request)
+        except BaseException:
+            # A cancelled one may have been done all the same.
+            with suppress(OSError):
+                node.refresh_length()
+            raise
         node.refresh_length()
         self._flusher.generation += 1
-        if node.on_resize is not None:
-            node.on_resize()
+
+    async def _resize(self, size: int, how: Truncation, request: Request) -> None:
+        driver = self._node.driver
+        if has(driver, "truncate"):
+            observer, old = self._node.context.observer, self._node.length
+            if observer is not None:
+                observer.driver_called(request, request.op, min(old, size), abs(size - old))
+            await driver.truncate(size, how, request)
+        elif driver.is_filter and driver.file is not None:
+            await driver.file.truncate(size, how, request)
+        else:
+            raise BlockError(ENOTSUP, "Image format driver does not support resize")
 
 
 def _check_range(what: str, offset: int, length: int, longest: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import TypeVar
 
 from blkdebug_async.block.context import Context
@@ -31,7 +31,6 @@ class NodeState:
         "limits",
         "longest_transfer",
         "name",
-        "on_resize",
         "tracker",
         "zero_plan",
     )
@@ -50,8 +49,6 @@ class NodeState:
     has_zeroes: bool
     #: Whether reads copy what they find in the backing node.
     copy_on_read: bool
-    #: Called after the length has changed.
-    on_resize: Callable[[], None] | None
 
     def __init__(self, name: str, driver: Driver, context: Context, flags: OpenFlags) -> None:
         self.name = name
@@ -61,7 +58,6 @@ class NodeState:
         self.tracker = Tracker(context)
         self.has_zeroes = has(driver, "pwrite_zeroes")
         self.copy_on_read = flags.copy_on_read
-        self.on_resize = None
         self._length = 0
         self.set_limits(Limits())
 
@@ -94,8 +90,6 @@ class NodeState:
         """Remember that a write has reached end."""
         if end > self._length:
             self._length = align_up(end, SECTOR_SIZE)
-            if self.on_resize is not None:
-                self.on_resize()
 
     def begin(
         self, op: IoType, offset: int, length: int, flags: int, parent: Request | None

@@ -170,7 +170,7 @@ class OverlayDriver(Driver):
             raise BlockError(EINVAL, f"The new size must be a multiple of {SECTOR_SIZE}")
         if size < self._size:
             self._cut(size)
-        else:
+        elif how.zero:
             await self._hide_below(self._size, size, request)
         self._size = size
 
@@ -185,8 +185,6 @@ class OverlayDriver(Driver):
 
     async def _hide_below(self, old: int, new: int, request: Request) -> None:
         """Keep what lies below new space from showing through; it was cut off before."""
-        if self.backing.length <= old:
-            return
         index, start = divmod(old, CLUSTER_SIZE)
         if start and self._kind(index) == _BELOW:
             fetched = await self._fetch(index, request)

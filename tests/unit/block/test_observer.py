@@ -6,6 +6,7 @@ from errno import EIO
 import pytest
 
 from blkdebug_async.block.limits import Limits
+from blkdebug_async.block.tracked import Request
 from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.events import Event, IoType
@@ -101,6 +102,19 @@ async def test_observer_hears_of_a_flush_only_if_the_driver_is_asked() -> None:
             listener.log.clear()
             await disk.flush()
             assert listener.log == ["start flush", *step, "end flush"]
+
+
+class FlushesEverything(RecordingDriver):
+    async def flush_everything(self, request: Request) -> None:
+        pass
+
+
+async def test_observer_hears_of_a_driver_that_flushes_everything() -> None:
+    listener = Listener()
+    async with open_disk(FlushesEverything(CONTENT), observer=listener) as disk:
+        listener.log.clear()
+        await disk.flush()
+        assert listener.log == ["start flush", "flush 0@0", "end flush"]
 
 
 async def test_observer_hears_why_a_request_failed() -> None:
