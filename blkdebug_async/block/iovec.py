@@ -5,7 +5,9 @@ Views are flat and of format "B". Slicing never copies.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from itertools import accumulate
 from typing import Protocol, Self
 
 _ZEROS = bytes(1 << 16)
@@ -20,7 +22,7 @@ class Buffer(Protocol):
 class Iovec:
     """Memory of a request, in order, as a list of byte views."""
 
-    __slots__ = ("length", "views")
+    __slots__ = ("_starts", "length", "views")
 
     #: Bytes in all views together.
     length: int
@@ -29,6 +31,8 @@ class Iovec:
     def __init__(self, views: list[memoryview], length: int | None = None) -> None:
         self.views = views
         self.length = sum(map(len, views)) if length is None else length
+        #: Where each view starts; empty until somebody asks.
+        self._starts: list[int] = []
 
     @classmethod
     def of(cls, buffers: Iterable[Buffer]) -> Self:
@@ -57,13 +61,24 @@ class Iovec:
             return self
         parts = []
         end = offset + length
-        position = 0
-        for view in self.views:
+        index = self._view_at(offset)
+        position = self._starts[index] if index else 0
+        while position < end:
+            view = self.views[index]
             low, high = max(offset - position, 0), min(end - position, len(view))
             if low < high:
                 parts.append(view[low:high])
             position += len(view)
+            index += 1
         return Iovec(parts, length)
+
+    def _view_at(self, offset: int) -> int:
+        """Find the view that holds a byte, without passing all those before it."""
+        if len(self.views) < 2:
+            return 0
+        if not self._starts:
+            self._starts = list(accumulate(map(len, self.views[:-1]), initial=0))
+        return bisect_right(self._starts, offset) - 1
 
     def fill(self, value: int) -> None:
         """Set every byte to value, 0 to 255."""
