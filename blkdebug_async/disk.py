@@ -457,6 +457,9 @@ class Disk:
             self._quiesced = 0
             self._unpark()
             if not edge.node.parents:
+                if not edge.node.context.compat.drain_waits_for_suspended:
+                    # Nobody could resume a flush that is held while the disk is closed.
+                    _release_suspended(edge.node)
                 await self._opener.close(edge.node)
 
     async def release_and_close(self) -> None:
@@ -470,8 +473,12 @@ class Disk:
             await self.close()
         except SuspendedError as error:
             held = error
-            for node in self.root.walk():
-                node.driver.release_suspended()
+            _release_suspended(self.root)
             await self.close()
         if held is not None:
             raise held
+
+
+def _release_suspended(top: Node) -> None:
+    for node in top.walk():
+        node.driver.release_suspended()

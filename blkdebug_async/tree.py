@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from errno import EFBIG, EIO
+from errno import EBUSY, EFBIG, EIO
 from itertools import count
 from typing import Final, NamedTuple
 
@@ -226,6 +226,11 @@ class TreeOpener:
 
     async def _open_driver(self, driver: Driver, place: Place, options: Options) -> Node:
         """Open a driver that was put together in code; options are those that every node has."""
+        if driver.used:
+            raise OptionError(
+                f"This driver '{driver.name}' was opened before; each node needs one of its own",
+                errno=EBUSY,
+            )
         given = {"driver": driver.name, **driver.options, **options}
         told = NodeOptions(dict(given), given, place.inherit(given))
         fill_in(given, place.flags)

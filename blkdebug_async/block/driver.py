@@ -225,6 +225,8 @@ class Driver(ABC):
     on_suspend: Callable[[str, RequestView | None], None] | None = None
     #: Call likewise when it is resumed, before it goes on.
     on_resume: Callable[[str, RequestView | None], None] | None = None
+    #: Whether a node has, or had, this driver: it serves one only.
+    used: bool = False
     #: The primary child, if there is one.
     file: Target | None = None
     #: The child that shows through where this node has nothing, if there is one.

@@ -164,6 +164,7 @@ class Node(NodeState):
         self.flusher = Flusher(self)
         self.path = RequestPath(self, self.flusher)
         self._quiesced = 0
+        driver.used = True
         driver.on_suspend = self._suspended
         driver.on_resume = self._resumed
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from errno import EBADF
 
+from blkdebug_async.errors import BlockError
 from blkdebug_async.trace import RequestView
 
 
@@ -62,6 +64,7 @@ class Breakpoints:
         self._parked: dict[str, dict[Parked, None]] = {}
         self._waiters: dict[str, dict[asyncio.Event, None]] = {}
         self._serial = 0
+        self._closed = False
 
     async def park(self, tag: str, request: RequestView | None = None) -> None:
         """Hold a request until it is resumed.
@@ -132,6 +135,9 @@ class Breakpoints:
         """Wait until a request is parked under a tag, at once if one is.
 
         Somebody else may have resumed it by the time the caller continues.
+
+        Raises:
+            BlockError: EBADF; the node was closed instead.
         """
         if tag in self._parked:
             return
@@ -144,6 +150,15 @@ class Breakpoints:
             del waiters[event]
             if not waiters:
                 del self._waiters[tag]
+        if self._closed:
+            raise BlockError(EBADF, f"The disk was closed; no request was suspended at '{tag}'")
+
+    def close(self) -> None:
+        """Let nobody wait any longer for a request to be parked: none will come."""
+        self._closed = True
+        for waiters in self._waiters.values():
+            for event in waiters:
+                event.set()
 
     def describe_waiting(self) -> str:
         """Say in one line which requests are held where, and which tags are waited for."""

@@ -121,6 +121,7 @@ class BlkdebugDriver(FilterDriver):
 
     async def close(self) -> None:
         self._use(RuleMachine())
+        self.breakpoints.close()
 
     async def reopen(self, flags: OpenFlags, options: Options) -> None:
         """Accept any change of flags and none of options."""
