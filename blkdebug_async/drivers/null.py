@@ -1,6 +1,7 @@
 """null-co and null-aio: nothing is stored, nothing goes wrong, and it takes as long as one says.
 
-QEMU: block/null.c. There the two differ in how they call back; a coroutine shows no difference.
+QEMU: block/null.c. null-aio calls back from a bottom half: with file_requests_take_a_turn its
+requests go on in a later turn of the loop.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from blkdebug_async.block.driver import BlockStatus, Driver, Opener
 from blkdebug_async.block.flags import FUA, OFFSET_VALID, ZERO
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.tracked import Request
+from blkdebug_async.block.turn import LastFirst
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.filename import FilenameParser, Gathered, parse_null_name
 from blkdebug_async.options.reader import Kind, OptionReader
@@ -119,3 +121,28 @@ class NullAioDriver(NullDriver):
 
     name: ClassVar[str] = "null-aio"
     parse_filename: ClassVar[FilenameParser | None] = parse_null_aio_name
+    #: Where requests wait for the next turn of the loop; None: they do not.
+    _turn: LastFirst | None = None
+
+    async def open(self, opener: Opener) -> None:
+        if opener.compat.file_requests_take_a_turn and not self._latency_s:
+            self._turn = LastFirst()
+
+    async def preadv(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        await super().preadv(offset, length, iov, flags, request)
+        if self._turn is not None:
+            await self._turn.take_turn()
+
+    async def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        await super().pwritev(offset, length, iov, flags, request)
+        if self._turn is not None:
+            await self._turn.take_turn()
+
+    async def flush_to_disk(self, request: Request) -> None:
+        await super().flush_to_disk(request)
+        if self._turn is not None:
+            await self._turn.take_turn()

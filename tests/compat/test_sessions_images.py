@@ -242,6 +242,15 @@ SESSIONS: dict[str, Session] = {
         ("read -v 0 16", "write 1k 1k", "write -z 0 5k", "discard 0 4k", "map", "info",
          "write -zn 0 4k", "write -f 0 4k"),
     ),
+    "null-aio-reports-at-the-next-poll": Session(
+        ("--image-opts", "driver=null-aio,size=64k"),
+        ("aio_read 0 4k", "aio_write 4k 4k", "aio_read 8k 512", "length", "read 0 512",
+         "aio_write 0 512", "aio_flush", "flush"),
+    ),
+    "null-aio-under-blkdebug": Session(
+        ("--image-opts", "driver=blkdebug,align=4k,image.driver=null-aio,image.size=64k"),
+        ("aio_write 1k 1k", "aio_read 8k 4k", "aio_write 16k 512", "aio_flush", "write 1k 1k"),
+    ),
     "raw-window": Session(
         ("--image-opts", "driver=raw,offset=4k,size=16k,file.driver=file,file.filename=img"),
         ("length", "read -v 0 16", "write -P 7 0 16k", "write -z 1k 3k", "discard 4k 4k", "map",

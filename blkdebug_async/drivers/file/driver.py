@@ -23,6 +23,7 @@ from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import ALL, RESIZE, WRITE, WRITE_UNCHANGED, Permissions
 from blkdebug_async.block.tracked import Request
+from blkdebug_async.block.turn import LastFirst
 from blkdebug_async.compat import SAFE
 from blkdebug_async.drivers.file.direct import NO_ALIGNMENT, probe_alignment
 from blkdebug_async.drivers.file.extents import find_extent
@@ -37,7 +38,6 @@ from blkdebug_async.drivers.file.opening import check_kind, open_file
 from blkdebug_async.drivers.file.resize import resize
 from blkdebug_async.drivers.file.threads import run_in_thread
 from blkdebug_async.drivers.file.transfer import read_direct, read_rest, write_direct, write_rest
-from blkdebug_async.drivers.file.turn import LastFirst
 from blkdebug_async.drivers.file.zeroing import Zeroing
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.options.filename import FilenameParser, Gathered, parse_file_name, strip_prefix

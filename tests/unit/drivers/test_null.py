@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from errno import EINVAL
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from blkdebug_async.block.driver import has
 from blkdebug_async.block.flags import FUA, OFFSET_VALID, ZERO
 from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.compat import COMPAT
 from blkdebug_async.drivers.null import NullAioDriver, NullCoDriver, NullDriver
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.filename import Gathered
@@ -112,3 +114,26 @@ def test_options_are_kept_for_building_the_name_back() -> None:
     driver = NullCoDriver(4096, latency_ns=5, read_zeroes=True)
     assert driver.options == {"size": 4096, "latency-ns": 5, "read-zeroes": True}
     assert NullCoDriver().options == {}
+
+
+@pytest.mark.parametrize("compat", COMPAT)
+async def test_null_aio_goes_on_in_a_later_turn_where_qemu_does(compat: str) -> None:
+    opener = FakeOpener()
+    opener.compat = COMPAT[compat]
+    driver = NullAioDriver()
+    await driver.open(opener)
+    iov = Iovec.over(bytearray(512))
+    done: list[str] = []
+
+    async def note(what: str, work: Coroutine[object, object, None]) -> None:
+        await work
+        done.append(what)
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(note("read", driver.preadv(0, 512, iov, 0, REQUEST)))
+        group.create_task(note("write", driver.pwritev(0, 512, iov, 0, REQUEST)))
+        group.create_task(note("flush", driver.flush_to_disk(REQUEST)))
+        await asyncio.sleep(0)
+        takes_a_turn = COMPAT[compat].file_requests_take_a_turn
+        assert done == ([] if takes_a_turn else ["read", "write", "flush"])
+    assert done == (["flush", "write", "read"] if takes_a_turn else ["read", "write", "flush"])

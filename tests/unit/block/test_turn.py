@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from blkdebug_async.drivers.file.turn import LastFirst
+from blkdebug_async.block.turn import LastFirst
 
 
 async def note(turn: LastFirst, notes: list[int], number: int) -> None:
