@@ -59,6 +59,8 @@ class Iovec:
         """Give the part that starts at offset; the whole is given as itself."""
         if length == self.length and offset == 0:
             return self
+        if not length:
+            return Iovec([], 0)
         parts = []
         end = offset + length
         index = self._view_at(offset)

@@ -53,6 +53,12 @@ def test_slice_is_that_part_of_the_bytes(buffers: list[bytes], data: st.DataObje
     assert part.length == stop - start == sum(map(len, part.views))
 
 
+@pytest.mark.parametrize("offset", [-1, 0, 3, 7])
+@pytest.mark.parametrize("buffers", [[b"abc"], [b"ab", b"c"]])
+def test_nothing_can_be_taken_from_anywhere(buffers: list[bytes], offset: int) -> None:
+    assert Iovec.of(buffers).slice(offset, 0).views == []
+
+
 @given(pieces)
 def test_copied_bytes_come_out_again(buffers: list[bytes]) -> None:
     iov = Iovec.of([bytearray(len(each)) for each in buffers])
