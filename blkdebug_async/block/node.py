@@ -222,7 +222,9 @@ class Node(NodeState):
         Raises:
             OptionError: EINVAL; the driver asks for too large an alignment.
         """
-        merged = merge_limits(child.node.limits for child in self.children)
+        # What holds nothing but a driver's own tables does not limit requests.
+        holding = Role.DATA | Role.FILTERED | Role.COW
+        merged = merge_limits(edge.node.limits for edge in self.children if edge.role & holding)
         self.set_limits(self.driver.refresh_limits(merged))
 
     @property
@@ -366,6 +368,7 @@ def node_permissions(node: Node) -> None:
         for child, old in reversed(before):
             child.permissions = old
         for below in changed:
+            _point_flusher(below)
             below.driver.permissions_changed(_cumulative(below))
         raise
 
@@ -380,10 +383,15 @@ def _refresh(node: Node, before: list[tuple[Child, Permissions]], changed: list[
         default = child_permissions(child.role, cumulative, writable=not node.flags.read_only)
         before.append((child, child.permissions))
         child.permissions = node.driver.child_permissions(default)
-    writing = perms.WRITE | perms.WRITE_UNCHANGED
-    node.flusher.targets = [c for c in node.children if c.permissions.taken & writing]
+    _point_flusher(node)
     for child in node.children:
         _refresh(child.node, before, changed)
+
+
+def _point_flusher(node: Node) -> None:
+    """Flush the children that may be written to."""
+    writing = perms.WRITE | perms.WRITE_UNCHANGED
+    node.flusher.targets = [c for c in node.children if c.permissions.taken & writing]
 
 
 def _cumulative(node: Node) -> Permissions:

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import asyncio
-from errno import EBUSY, EIO, EPERM
+from errno import EAGAIN, EBUSY, EIO, EPERM
 
 import pytest
 
 from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.driver import Driver, FilterDriver, NodeSource, Opener
 from blkdebug_async.block.limits import Limits
+from blkdebug_async.block.node import node_permissions
 from blkdebug_async.block.permissions import Permissions, Role
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.disk import Disk
@@ -146,6 +147,38 @@ async def test_filter_inherits_only_what_its_child_does_not_do_itself() -> None:
     below = RecordingDriver(64 * KIB, Limits(4 * KIB, max_transfer=8 * KIB))
     async with opened(RawDriver(below)) as disk:
         assert disk.root.limits == Limits(max_transfer=8 * KIB)
+
+
+async def test_child_with_nothing_but_tables_limits_no_requests() -> None:
+    class Logging(RawDriver):
+        async def open(self, opener: Opener) -> None:
+            await super().open(opener)
+            log = RecordingDriver(CONTENT, Limits(max_transfer=512))
+            await opener.open_child("log", log, Role.METADATA)
+
+    async with open_disk(Logging(RecordingDriver(CONTENT, Limits(max_transfer=4096)))) as disk:
+        assert disk.root.limits.max_transfer == 4096
+
+
+async def test_refused_permissions_leave_the_children_to_flush_as_they_were() -> None:
+    class Refusing(RecordingDriver):
+        refuses = False
+
+        def permissions_changed(self, permissions: Permissions) -> None:
+            if self.refuses and permissions.taken & perms.WRITE:
+                raise BlockError(EAGAIN, "locked")
+
+    below = Refusing(CONTENT)
+    async with open_disk(RawDriver(below)) as disk:
+        edge = disk.root.parents[0]
+        edge.permissions = Permissions(perms.CONSISTENT_READ, perms.ALL)
+        node_permissions(disk.root)
+        below.refuses = True
+        edge.permissions = Permissions(perms.WRITE, perms.ALL)
+        with pytest.raises(BlockError, match="locked"):
+            node_permissions(disk.root)
+        assert disk.root.flusher.targets == []
+        edge.permissions = Permissions(perms.CONSISTENT_READ, perms.ALL)
 
 
 async def test_too_large_alignment_cannot_be_opened() -> None:
