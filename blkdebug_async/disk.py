@@ -54,6 +54,8 @@ class Disk:
         self._opener = opener
         self.writethrough = writethrough
         self._quiesced = 0
+        #: Held while the tree is reopened or closed.
+        self._changing = asyncio.Lock()
         self._parked: deque[asyncio.Event] = deque()
         self._edge: Child | None = None
         edge = Child("root", node, self, Role.FILTERED | Role.PRIMARY)
@@ -211,16 +213,16 @@ class Disk:
 
     async def is_allocated(self, offset: int, length: int) -> tuple[bool, int]:
         """Tell whether the bytes from offset on are in the top node, and how many are alike."""
-        self._open_edge()
-        status = await query_status(self.root, offset, length, False, None)
+        edge = self._open_edge()
+        if offset < 0 or length < 0:
+            raise _outside("allocation", offset, length)
+        status = await query_status(edge.node, offset, length, False, None)
         return bool(status.flags & ALLOCATED), status.length
 
     def _check(self, offset: int, length: int, what: str) -> Child:
         edge = self._open_edge()
         if offset < 0 or length < 0 or offset + length > edge.node.length:
-            raise BlockError(
-                EIO, f"{what} of {length} bytes at offset {offset} is outside of the disk"
-            )
+            raise _outside(what, offset, length)
         return edge
 
     def _open_edge(self) -> Child:
@@ -421,16 +423,16 @@ class Disk:
             OSError: EINVAL: an option cannot be changed. Nothing has changed then.
         """
         wanted = dict(options or {})
-        if keep_write is None:
-            keep_write = not take_switches(dict(wanted), self.root.flags).read_only
-        async with self.drained():
+        async with self._changing, self.drained():
             edge = self._open_edge()
+            if keep_write is None:
+                keep_write = not take_switches(dict(wanted), edge.node.flags).read_only
             before = edge.permissions.taken
             if not keep_write:
                 self._take(before & ~(perms.WRITE | perms.WRITE_UNCHANGED))
             try:
                 await reopen_tree(self._opener, edge.node, wanted)
-            except OSError:
+            except BaseException:
                 self._take(before)
                 raise
         if writethrough is not None:
@@ -444,13 +446,12 @@ class Disk:
                 stays open: resume them and close again. Not with drain_waits_for_suspended.
             OSError: The first error of flushing or closing; the disk is closed all the same.
         """
-        edge = self._edge
-        if edge is None:
-            return
+        async with self._changing:
+            if self._edge is not None:
+                await self._close(self._edge)
+
+    async def _close(self, edge: Child) -> None:
         async with edge.node.drained():
-            if self.closed:
-                # Somebody else has closed it meanwhile.
-                return
             self._edge = None
             edge.node.parents.remove(edge)
             # No edge is left that could tell the end of the drained section.
@@ -477,6 +478,10 @@ class Disk:
             await self.close()
         if held is not None:
             raise held
+
+
+def _outside(what: str, offset: int, length: int) -> BlockError:
+    return BlockError(EIO, f"{what} of {length} bytes at offset {offset} is outside of the disk")
 
 
 def _release_suspended(top: Node) -> None:

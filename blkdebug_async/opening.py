@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Generator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, NamedTuple
 
@@ -96,7 +97,8 @@ class DiskOpening:
         try:
             return Disk(opener, node, writethrough=how.writethrough)
         except OSError:
-            await opener.close(node)
+            with suppress(OSError):
+                await opener.close(node)
             raise
 
 

@@ -161,7 +161,8 @@ class TreeOpener:
             return await self._open_driver(OverlayDriver(reference), Place(flags, False), options)
         finally:
             if not base.parents:
-                await self.close(base)
+                with suppress(OSError):
+                    await self.close(base)
 
     async def close(self, node: Node) -> None:
         """Close a node and those below that nobody else uses, and free their names.

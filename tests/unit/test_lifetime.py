@@ -1,17 +1,22 @@
 from __future__ import annotations
 
 import asyncio
-from errno import EBADF, EBUSY
+from errno import EAGAIN, EBADF, EBUSY, EIO
 
 import pytest
 
+from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.driver import Driver
+from blkdebug_async.block.flags import OpenFlags
+from blkdebug_async.block.permissions import Permissions
 from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
 from blkdebug_async.drivers.blkdebug.rules import Phase, Suspend
 from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.opening import open_disk
+from blkdebug_async.options.tree import Options
+from blkdebug_async.testing import RecordingDriver
 from tests.unit.block.disks import settle
 
 SIZE = 4096
@@ -61,3 +66,47 @@ async def test_closed_driver_is_not_opened_again() -> None:
     await (await open_disk(driver)).close()
     with pytest.raises(OptionError, match="'memory'"):
         await open_disk(driver)
+
+
+class FailsToClose(RecordingDriver):
+    async def close(self) -> None:
+        raise BlockError(EIO, "closing fails too")
+
+
+async def test_why_a_disk_cannot_be_opened_is_not_hidden_by_an_error_of_closing() -> None:
+    class Growing(FailsToClose):
+        def permissions_changed(self, permissions: Permissions) -> None:
+            if permissions.taken & perms.WRITE:
+                raise BlockError(EAGAIN, "locked")
+
+    with pytest.raises(BlockError, match="locked"):
+        await open_disk(Growing(SIZE))
+
+
+async def test_allocation_before_the_start_cannot_be_asked_for() -> None:
+    async with open_disk(MemoryDriver(SIZE)) as disk:
+        with pytest.raises(BlockError, match="-512") as caught:
+            await disk.is_allocated(-512, 1024)
+        assert caught.value.errno == EIO
+
+
+async def test_reopenings_at_the_same_time_take_turns_and_closing_waits_for_them() -> None:
+    steps: list[str] = []
+
+    class Slow(RecordingDriver):
+        async def reopen(self, flags: OpenFlags, options: Options) -> None:
+            steps.append("begin")
+            await settle()
+            steps.append("end")
+
+        async def close(self) -> None:
+            steps.append("close")
+
+    disk = await open_disk(Slow(SIZE))
+    async with asyncio.TaskGroup() as group:
+        for read_only in (True, False):
+            group.create_task(disk.reopen({"read-only": read_only}))
+        await asyncio.sleep(0)
+        group.create_task(disk.close())
+    assert steps == ["begin", "end", "begin", "end", "close"]
+    assert disk.closed
