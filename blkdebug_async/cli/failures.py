@@ -15,7 +15,20 @@ class CommandFailed(BlockError):
 
 
 class ErrorReport(CommandFailed):
-    """The message goes to stderr, after the name of the program."""
+    """The message goes to stderr, after the name of the program.
+
+    Args:
+        message: What is wrong.
+        place: `FILE:` or `FILE:LINE:` where it is wrong, without a blank before or after it; or "".
+        errno: Why.
+        hint: Further lines of advice, or "".
+    """
+
+    def __init__(
+        self, message: str = "", *, place: str = "", errno: int = EINVAL, hint: str = ""
+    ) -> None:
+        super().__init__(message, errno=errno, hint=hint)
+        self.place = place
 
 
 class UsageError(CommandFailed):

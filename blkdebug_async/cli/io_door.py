@@ -71,8 +71,8 @@ def understand(caller: Caller, words: Sequence[str], output: Output) -> IoOption
         The options; an exit status: all is said.
     """
 
-    def warn(message: str) -> None:
-        output.write_error(f"{caller.program}: warning: {message}\n")
+    def warn(message: str, place: str = "") -> None:
+        output.complain(caller.program, f"warning: {message}", place=place)
 
     try:
         options = parse_io_options(caller, words, warn)
@@ -82,9 +82,7 @@ def understand(caller: Caller, words: Sequence[str], output: Output) -> IoOption
         output.write(usage_text(caller))
         return 1
     except ErrorReport as error:
-        output.write_error(
-            f"{caller.program}: {error}\n" + (f"{error.hint}\n" if error.hint else "")
-        )
+        output.complain(caller.program, str(error), error.hint, error.place)
         return 1
     if options.wants_version:
         # Not a QEMU: whoever asks for the version shall know.

@@ -5,9 +5,9 @@ As in QEMU each option is looked at when it comes, so the first mistake is the o
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from blkdebug_async.cli.failures import ErrorReport, UsageError
 from blkdebug_async.cli.getopt import Getopt, LongOption, Option
@@ -61,6 +61,19 @@ _OBJECT_TYPES: Final = frozenset(
 QEMU_IO: Final = "qemu-io"
 
 
+class WarnAt(Protocol):
+    """Takes warnings, some of which have a place in a file."""
+
+    def __call__(self, message: str, place: str = "") -> None:
+        """Take one.
+
+        Args:
+            message: The warning.
+            place: `FILE:LINE:`; empty: it is about the command line.
+        """
+        ...
+
+
 class Caller(NamedTuple):
     """By what name we were called."""
 
@@ -100,7 +113,7 @@ def usage_text(caller: Caller) -> str:
     return text.format(program=caller.program)
 
 
-def parse_io_options(caller: Caller, words: Sequence[str], warn: Warn) -> IoOptions:
+def parse_io_options(caller: Caller, words: Sequence[str], warn: WarnAt) -> IoOptions:
     """Understand the command line.
 
     Args:
@@ -122,6 +135,8 @@ def parse_io_options(caller: Caller, words: Sequence[str], warn: Warn) -> IoOpti
             return options
         if not options.settings.apply(*option):
             _apply(options, option, warn)
+            if options.farewell is not None:
+                return options
     if len(given.operands) > 1:
         raise UsageError
     if options.format is not None and options.image_opts:
@@ -130,7 +145,7 @@ def parse_io_options(caller: Caller, words: Sequence[str], warn: Warn) -> IoOpti
     return options
 
 
-def _apply(options: IoOptions, option: Option, warn: Warn) -> None:
+def _apply(options: IoOptions, option: Option, warn: WarnAt) -> None:
     match option.key:
         case "c":
             options.commands.append(option.value)
@@ -155,7 +170,7 @@ def _compat(name: str) -> Compat:
         raise ErrorReport(str(error), hint=error.hint) from error
 
 
-def _trace(options: IoOptions, text: str, warn: Warn) -> None:
+def _trace(options: IoOptions, text: str, warn: WarnAt) -> None:
     """Take -T; QEMU's own trace events are not ours, so their names are unknown here."""
     first, comma, rest = text.partition(",")
     if text and "=" not in first:
@@ -167,26 +182,32 @@ def _trace(options: IoOptions, text: str, warn: Warn) -> None:
             case "enable":
                 _enable(options.traces, str(value), warn)
             case "events":
-                for line in _trace_lines(str(value)):
-                    _enable(options.traces, line, warn)
+                for place, line in _trace_lines(str(value)):
+                    _enable(options.traces, line, warn, place)
             case "file":
                 options.trace_file = str(value)
             case _:
                 raise ErrorReport(f"Invalid parameter '{name}'")
 
 
-def _trace_lines(name: str) -> list[str]:
+def _trace_lines(name: str) -> Iterator[tuple[str, str]]:
+    """Read a file of patterns: the place of each, and the pattern."""
     try:
         with open(name, errors="surrogateescape") as file:
             lines = file.read().splitlines()
+    except IsADirectoryError:
+        # QEMU can open it, and takes it for an empty file.
+        return
     except OSError as error:
-        raise ErrorReport(f"{name}: {error.strerror}") from error
-    return [line for line in lines if line and not line.startswith("#")]
+        raise ErrorReport(error.strerror or "", place=f"{name}:") from error
+    for number, line in enumerate(lines, start=1):
+        if line and not line.startswith("#"):
+            yield f"{name}:{number}:", line
 
 
-def _enable(traces: TraceSwitches, pattern: str, warn: Warn) -> None:
+def _enable(traces: TraceSwitches, pattern: str, warn: WarnAt, place: str = "") -> None:
     if not traces.enable(pattern):
-        warn(f"trace event '{pattern.removeprefix('-')}' does not exist")
+        warn(f"trace event '{pattern.removeprefix('-')}' does not exist", place)
 
 
 def _check_object(text: str, warn: Warn) -> None:

@@ -52,9 +52,16 @@ class Output:
         """Write to stderr, now."""
         _write(self._stderr, os.fsencode(text))
 
-    def complain(self, program: str, message: str, hint: str = "") -> None:
-        """Report an error on stderr, with advice if there is any."""
-        self.write_error(f"{program}: {message}\n" + (f"{hint}\n" if hint else ""))
+    def complain(self, program: str, message: str, hint: str = "", place: str = "") -> None:
+        """Report an error on stderr, with advice if there is any.
+
+        Args:
+            program: Comes first.
+            message: What is wrong.
+            hint: Further lines, or "".
+            place: `FILE:` or `FILE:LINE:`, right after the program's colon as in QEMU; or "".
+        """
+        self.write_error(f"{program}:{place} {message}\n" + (f"{hint}\n" if hint else ""))
 
     def flush(self) -> None:
         """Write what stdout still owes."""

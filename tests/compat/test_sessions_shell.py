@@ -86,6 +86,8 @@ CALLS = {
     "object-json-followed": ("--object", "{} {}", "-f", "raw", "img"),
     "trace-nothing": ("-T", "", "-f", "raw", "img"),
     "trace-unknown": ("-T", "foo", "-f", "raw", "img"),
+    "trace-events-absent": ("-T", "events=absent", "-f", "raw", "img"),
+    "trace-events-folder": ("-T", "events=.", "-f", "raw", "img"),
     "trace-bad": ("-T", "foo=bar", "-f", "raw", "img"),
     "help": ("--help",),
     "help-letter": ("-h",),
@@ -182,6 +184,11 @@ SESSIONS: dict[str, Session] = {
         "read 0 512",
         "reopen -w",
         "read 0 512",
+    ),
+    "trace-events-unknown": Session(
+        ("-T", "events=events", "-f", "raw", "img"),
+        ("read 0 512",),
+        files={"img": Image(), "events": b"# none of them\n\nfoo\n-bar\n  baz\nfoo*\n"},
     ),
     "image-opts-for-open": Session(
         ("--image-opts",),

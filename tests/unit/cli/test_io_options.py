@@ -11,14 +11,17 @@ from blkdebug_async.cli.io_options import Caller, IoOptions, parse_io_options
 from blkdebug_async.cli.output import Output
 from blkdebug_async.cli.trace_lines import TRACE_POINTS
 from blkdebug_async.compat import COMPAT
-from blkdebug_async.options.tree import ignore_warning
 
 QEMU = Caller("qemu-io", "/usr/bin/qemu-io", is_qemu=True)
 OURS = Caller("blkdebug-async io", "blkdebug-async io", is_qemu=False)
 
 
+def ignore(message: str, place: str = "") -> None:
+    """Nobody hears it."""
+
+
 def parse(*words: str, caller: Caller = OURS) -> IoOptions:
-    return parse_io_options(caller, words, ignore_warning)
+    return parse_io_options(caller, words, ignore)
 
 
 def test_commands_are_collected_in_order() -> None:
@@ -62,7 +65,7 @@ def test_qemu_io_has_no_option_of_ours() -> None:
         (["--object", "secret,data=x"], "Parameter 'id' is missing"),
         (["--object", "id=a"], "Parameter 'qom-type' is missing"),
         (["-T", "foo=bar"], "Invalid parameter 'foo'"),
-        (["-T", "events=/no/such"], "/no/such: No such file or directory"),
+        (["-T", "events=/no/such"], "No such file or directory"),
     ],
 )
 def test_a_bad_argument_is_told(words: list[str], message: str) -> None:
@@ -103,10 +106,34 @@ def test_traces_are_switched_on_by_a_file_and_go_to_one(tmp_path: Path) -> None:
     assert options.trace_file == "log"
 
 
+def complaints(*words: str) -> str:
+    stderr = io.BytesIO()
+    understand(QEMU, words, Output(io.BytesIO(), stderr))
+    return stderr.getvalue().decode()
+
+
 def test_an_unknown_trace_point_is_warned_of() -> None:
-    warnings: list[str] = []
-    parse_io_options(QEMU, ["-T", "bdrv_co_preadv"], warnings.append)
-    assert warnings == ["trace event 'bdrv_co_preadv' does not exist"]
+    warning = "qemu-io: warning: trace event 'bdrv_co_preadv' does not exist\n"
+    assert complaints("-T", "bdrv_co_preadv") == warning
+
+
+def test_an_unknown_trace_point_in_a_file_is_warned_of_with_its_place(tmp_path: Path) -> None:
+    events = tmp_path / "events"
+    events.write_text("# mine\n\nbdrv_co_preadv\n")
+    warning = f"qemu-io:{events}:3: warning: trace event 'bdrv_co_preadv' does not exist\n"
+    assert complaints("-T", f"events={events}") == warning
+
+
+def test_an_absent_file_of_trace_points_is_told_with_its_place() -> None:
+    assert complaints("-T", "events=/no/such") == "qemu-io:/no/such: No such file or directory\n"
+
+
+def test_a_folder_of_trace_points_is_an_empty_file(tmp_path: Path) -> None:
+    assert complaints("-T", f"events={tmp_path}") == ""
+
+
+def test_options_behind_a_list_of_trace_points_are_not_looked_at() -> None:
+    assert parse("-T", "help", "-Z").farewell == "".join(f"{point}\n" for point in TRACE_POINTS)
 
 
 def test_the_trace_points_can_be_listed() -> None:
