@@ -11,6 +11,7 @@ import asyncio
 import io
 import os
 import threading
+import weakref
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Future
 from contextlib import ExitStack, contextmanager, suppress
@@ -60,6 +61,8 @@ class SyncDisk:
         self._portal: BlockingPortal | None = self._thread.enter_context(
             start_blocking_portal(name="blkdebug-async disk", backend_options=_LOOP)
         )
+        # Who forgets to close it is not kept from ending: later the thread could not be stopped.
+        weakref.finalize(self, _abandon, self._portal, self._thread)
         try:
             self._disk = self._run(opening.__aenter__)
         except BaseException:
@@ -427,6 +430,12 @@ def open_disk_sync(  # noqa: PLR0913  all but the first are named
             warn=warn,
         )
     )
+
+
+def _abandon(portal: BlockingPortal, thread: ExitStack) -> None:
+    with suppress(RuntimeError):
+        portal.call(portal.stop, True)
+        thread.close()
 
 
 def _closed() -> BlockError:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 from errno import EAGAIN, EBADF, EBUSY, EIO
 
 import pytest
@@ -110,3 +112,15 @@ async def test_reopenings_at_the_same_time_take_turns_and_closing_waits_for_them
         group.create_task(disk.close())
     assert steps == ["begin", "end", "begin", "end", "close"]
     assert disk.closed
+
+
+def test_program_that_forgets_to_close_a_disk_ends() -> None:
+    forgetful = (
+        "from blkdebug_async import open_disk_sync\n"
+        "disk = open_disk_sync({'driver': 'memory', 'size': 4096})\n"
+        "print(disk.length)\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", forgetful], capture_output=True, text=True, timeout=20, check=True
+    )
+    assert (ended.stdout, ended.stderr) == ("4096\n", "")
