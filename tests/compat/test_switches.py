@@ -131,6 +131,7 @@ def test_an_impossible_errno_is_refused(errno: int, play_safe: Play) -> None:
         ('event = "read_aio"\n', "rules:1: "),
         ('[inject-error]\nevent = "read_aio"\n   \n', "rules:3: "),
         ('\n\n[foo]\nevent = "read_aio"\n', "rules:3: "),
+        ('[inject-error]\nerrno = "5"\nevent = "foo"\n', "rules:3: "),
     ],
 )
 def test_an_error_in_a_config_file_says_where(config: str, place: str, play_safe: Play) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from errno import EIO
 from typing import Final, assert_never
 
@@ -252,8 +252,13 @@ class _Source:
 
     group: str
     reader: OptionReader
-    #: `FILE:LINE: ` or nothing.
+    #: `FILE:LINE: ` of the rule, or nothing.
     place: str = ""
+    #: `FILE:LINE: ` of what its keys are set to, where that is known.
+    places: Mapping[str, str] = field(default_factory=dict)
+
+    def place_of(self, key: str) -> str:
+        return self.places.get(key, self.place)
 
 
 def _take_rules(
@@ -266,7 +271,12 @@ def _take_rules(
         with _placed("", compat):
             sections = parse_ini(ini, ini_name, groups)
     sources = [
-        _Source(section.group, OptionReader(section.options, driver=_DRIVER), section.place)
+        _Source(
+            section.group,
+            OptionReader(section.options, driver=_DRIVER),
+            section.place,
+            {entry.key: f"{ini_name}:{entry.line}: " for entry in section.entries},
+        )
         for section in sections
     ]
     for group, kinds in groups.items():
@@ -291,29 +301,32 @@ def _rule_options(compat: Compat) -> Mapping[str, Mapping[str, Kind]]:
 
 
 def _parse_rule(source: _Source, compat: Compat) -> Rule:
-    with _placed(source.place, compat):
-        event = _take_event(source.reader, compat)
-        if source.group == _INJECT:
-            return _parse_injection(source.reader, event, compat)
-        return SetState(
-            event,
-            new_state=_as_int32(source.reader.take_number("new_state", 0)),
-            state=_as_int32(source.reader.take_number("state", ANY_STATE)),
-        )
+    event = _take_event(source, compat)
+    if source.group == _INJECT:
+        return _parse_injection(source, event, compat)
+    return SetState(
+        event,
+        new_state=_as_int32(source.reader.take_number("new_state", 0)),
+        state=_as_int32(source.reader.take_number("state", ANY_STATE)),
+    )
 
 
-def _take_event(reader: OptionReader, compat: Compat) -> Event:
-    event = reader.take_enum("event", known_events(compat), None)
-    if event is None:
-        raise OptionError("Missing event name for rule")
-    return event
+def _take_event(source: _Source, compat: Compat) -> Event:
+    with _placed(source.place_of("event"), compat):
+        event = source.reader.take_enum("event", known_events(compat), None)
+        if event is None:
+            raise OptionError("Missing event name for rule")
+        return event
 
 
-def _parse_injection(reader: OptionReader, event: Event, compat: Compat) -> InjectError:
-    iotype = reader.take_enum("iotype", RULE_IO_TYPES, None)
+def _parse_injection(source: _Source, event: Event, compat: Compat) -> InjectError:
+    reader = source.reader
+    with _placed(source.place_of("iotype"), compat):
+        iotype = reader.take_enum("iotype", RULE_IO_TYPES, None)
     errno = reader.take_number("errno", EIO)
-    if not compat.any_errno:
-        check_errno(_as_signed(errno, 64))
+    with _placed(source.place_of("errno"), compat):
+        if not compat.any_errno:
+            check_errno(_as_signed(errno, 64))
     sector = reader.take_number("sector", _ANY_SECTOR)
     return InjectError(
         event,

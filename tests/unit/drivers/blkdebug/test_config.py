@@ -196,7 +196,13 @@ def test_ill_formed_size_is_refused_before_the_config_file_is_looked_for() -> No
     ("ini", "place", "message"),
     [
         ("[inject-error]\n", "1", "Missing event name for rule"),
-        ('#\n[set-state]\nevent = "foo"\n', "2", "invalid parameter value: foo"),
+        ('#\n[set-state]\nstate = "1"\nevent = "foo"\n', "4", "invalid parameter value: foo"),
+        ('[set-state]\nevent = "foo"\nevent = "bar"\n', "3", "invalid parameter value: bar"),
+        (
+            '[inject-error]\niotype = "foo"\nevent = "none"\n',
+            "2",
+            "invalid parameter value: foo",
+        ),
         ('[inject-error]\nbar = "1"\n', "2", "Invalid parameter 'bar'"),
         ("[foo]\n", "1", "There is no option group 'foo'"),
     ],
@@ -206,6 +212,12 @@ def test_mistake_in_a_file_is_told_with_its_place_unless_qemu_is_followed(
 ) -> None:
     assert complaint({}, ini) == f"rules.conf:{place}: {message}"
     assert complaint({}, ini, QEMU_7_2) == message
+
+
+def test_impossible_errno_in_a_file_is_told_with_its_place() -> None:
+    ini = '[inject-error]\nevent = "none"\n\nerrno = "5000"\n'
+    message = "errno must be between 0 and 4095, but is 5000"
+    assert complaint({}, ini) == f"rules.conf:4: {message}"
 
 
 def test_mistake_in_a_file_is_told_with_the_name_that_was_given() -> None:
