@@ -49,6 +49,8 @@ from blkdebug_async.units import MIB
 
 #: Longest config file in bytes; one without an end, such as /dev/zero, must not fill the memory.
 _CONFIG_MAX: Final = 4 * MIB
+#: Events that QEMU has a word for, but no driver of it ever announces.
+_SILENT: Final = frozenset({Event.REFBLOCK_UPDATE})
 
 
 class BlkdebugDriver(FilterDriver):
@@ -103,6 +105,8 @@ class BlkdebugDriver(FilterDriver):
         self._compat = opener.compat
         if self._reader is not None:
             self._read_options(self._reader, opener.compat)
+        if not opener.compat.any_errno:
+            self._warn_of_silent_events(opener)
         self._use(RuleMachine(self._rules, opener.compat))
         self.file = await opener.open_child("image", self._image, Role.FILTERED | Role.PRIMARY)
         natural = FUA | MAY_UNMAP | (0 if opener.compat.blkdebug_of_2018 else NO_FALLBACK)
@@ -118,6 +122,11 @@ class BlkdebugDriver(FilterDriver):
         self._config = parse_config(reader, text, name or "", compat)
         self._rules = self._config.rules
         self._image = reader.take_child("image", filename=reader.take_str("x-image", None))
+
+    def _warn_of_silent_events(self, opener: Opener) -> None:
+        for rule in self._rules:
+            if rule.event in _SILENT:
+                opener.warn(f"Nothing announces event '{rule.event}': its rule will never match")
 
     async def close(self) -> None:
         self._use(RuleMachine())

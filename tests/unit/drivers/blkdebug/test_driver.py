@@ -5,6 +5,7 @@ from errno import ENOENT
 import pytest
 
 from blkdebug_async.block.flags import NO_FALLBACK
+from blkdebug_async.compat import COMPAT
 from blkdebug_async.disk import Disk
 from blkdebug_async.drivers.blkdebug.config import BlkdebugConfig
 from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
@@ -14,6 +15,7 @@ from blkdebug_async.drivers.null import NullCoDriver
 from blkdebug_async.errors import OptionError
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.opening import open_disk
+from tests.unit.drivers.fakes import FakeOpener, FakeTarget
 
 
 def rules_of(disk: Disk) -> list[Rule]:
@@ -113,3 +115,28 @@ async def test_of_2018_zeroes_without_fallback_are_not_passed_on() -> None:
     for compat, flags in ((None, NO_FALLBACK), ("seed", 0)):
         async with open_disk(BlkdebugDriver(MemoryDriver(4096)), compat=compat) as disk:
             assert disk.root.driver.zero_flags & NO_FALLBACK == flags
+
+
+SILENT: list[Rule] = [
+    InjectError(Event.REFBLOCK_UPDATE),
+    SetState(Event.REFBLOCK_UPDATE_PART, new_state=2),
+    SetState(Event.REFBLOCK_UPDATE, new_state=2),
+]
+
+
+async def warnings_of_opening(compat: str) -> list[str]:
+    opener = FakeOpener(FakeTarget())
+    opener.compat = COMPAT[compat]
+    await BlkdebugDriver("img", SILENT).open(opener)
+    return opener.warnings
+
+
+async def test_each_rule_for_an_event_that_nothing_announces_is_warned_of() -> None:
+    warning = "Nothing announces event 'refblock_update': its rule will never match"
+    assert await warnings_of_opening("none") == [warning, warning]
+
+
+async def test_a_rule_for_an_event_that_nothing_announces_is_silent_where_qemu_is_followed() -> (
+    None
+):
+    assert await warnings_of_opening("qemu-7.2") == []
