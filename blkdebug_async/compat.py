@@ -24,8 +24,8 @@ class Compat:
     drain_waits_for_suspended: bool = False
     #: Removing a breakpoint that only had suspended requests resumes them but answers ENOENT.
     remove_of_suspended_is_enoent: bool = False
-    #: A rule's errno may be negative (success without I/O) or above 4095; rules that can never match
-    #: are not warned of.
+    #: A rule's errno may be negative (success without I/O) or above 4095; no warning of rules that
+    #: never match.
     any_errno: bool = False
     #: Errors in a config file do not say which file and line; safe: FILE:LINE: comes first.
     config_errors_hide_place: bool = False

@@ -114,10 +114,11 @@ NAMES = {
     **{
         f"{name}-{'probed' if not words else words[-1]}": named(name, *words)
         for name in ("img", "empty", "byte", "short", "odd", "absent", ".", "absent/x", "img/x",
-                     "/dev/null", "/dev/zero", "file:img", "file:file:img", "file:", "file:absent",
-                     "host_device:img", "host_device:/dev/null", "blkdebug::img", "blkdebug::empty",
-                     "blkdebug::.", "blkdebug::absent", "blkdebug::/dev/null", "null-co://",
-                     "blkdebug:img", "x" * 300, "a\x80b", "./absent", "")
+                     "/dev/null", "/dev/zero", "/proc/version", "file:img", "file:file:img",
+                     "file:", "file:absent", "host_device:img", "host_device:/dev/null",
+                     "blkdebug::img", "blkdebug::empty", "blkdebug::.", "blkdebug::absent",
+                     "blkdebug::/dev/null", "null-co://", "blkdebug:img", "x" * 300,
+                     "a\x80b", "./absent", "")
         for words in ((), ("-f", "raw"), ("-r", "-f", "raw"), ("-f", "file"),
                       ("-f", "host_device"), ("-f", "blkdebug"))
     },

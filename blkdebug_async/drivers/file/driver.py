@@ -221,8 +221,7 @@ class FileDriver(Driver):
     # --- facts ---
 
     def length(self) -> int:
-        if self._is_regular:
-            return os.fstat(self._fd).st_size
+        # Unlike fstat() it refuses what only looks like a regular file: most of /proc.
         return os.lseek(self._fd, 0, os.SEEK_END)
 
     def refresh_limits(self, limits: Limits) -> Limits:

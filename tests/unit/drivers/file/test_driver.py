@@ -264,6 +264,24 @@ async def test_after_a_failed_flush_all_others_fail() -> None:
 # --- status and length ---
 
 
+@pytest.fixture
+def endless() -> Path:
+    path = Path("/proc/self/status")
+    if not path.exists():
+        pytest.skip("there is no file known not to have a length")
+    return path
+
+
+async def test_length_of_what_only_looks_like_a_regular_file_cannot_be_told(endless: Path) -> None:
+    driver = await opened(endless, OpenFlags(read_only=True))
+    try:
+        with pytest.raises(OSError, match="Invalid argument") as caught:
+            driver.length()
+        assert caught.value.errno == EINVAL
+    finally:
+        await driver.close()
+
+
 async def test_the_status_is_data_if_nobody_asks_for_zeros(tmp_path: Path) -> None:
     (tmp_path / "image").touch()
     os.truncate(tmp_path / "image", 1 << 20)
