@@ -10,6 +10,8 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from errno import EBADF, EIO, ENOTSUP, ETIMEDOUT
+from types import TracebackType
+from typing import Self
 
 from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.driver import BlockStatus, Truncation
@@ -332,17 +334,8 @@ class Disk:
             raise BlockError(
                 ETIMEDOUT,
                 f"No request was suspended at '{tag}' within {within} s; "
-                f"{breakpoints.describe_waiting()}; {self._describe_in_flight()}",
+                f"{breakpoints.describe_waiting()}; {self.root.describe_in_flight()}",
             ) from None
-
-    def _describe_in_flight(self) -> str:
-        requests = [
-            request.describe()
-            + ("" if request.waiting_for is None else f", waits for {request.waiting_for.id}")
-            for node in self.root.walk()
-            for request in node.tracker.requests
-        ]
-        return f"in flight: {'; '.join(requests)}" if requests else "nothing is in flight"
 
     def suspended(self) -> list[tuple[str, RequestView | None]]:
         """List all requests held at breakpoints anywhere in the tree, with their tags."""
@@ -462,6 +455,22 @@ class Disk:
                     # Nobody could resume a flush that is held while the disk is closed.
                     _release_suspended(edge.node)
                 await self._opener.close(edge.node)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            await self.release_and_close()
+        except OSError as closing:
+            if error is None:
+                raise
+            error.add_note(f"closing the disk failed too: {closing}")
 
     async def release_and_close(self) -> None:
         """Let every suspended request go on, then close.

@@ -69,7 +69,7 @@ class DiskOpening:
 
     async def __aenter__(self) -> Disk:
         self._disk = await self._open()
-        return self._disk
+        return await self._disk.__aenter__()
 
     async def __aexit__(
         self,
@@ -78,12 +78,7 @@ class DiskOpening:
         trace: TracebackType | None,
     ) -> None:
         assert self._disk is not None
-        try:
-            await self._disk.release_and_close()
-        except OSError as closing:
-            if error is None:
-                raise
-            error.add_note(f"closing the disk failed too: {closing}")
+        await self._disk.__aexit__(kind, error, trace)
 
     async def _open(self) -> Disk:
         how = self._how

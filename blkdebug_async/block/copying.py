@@ -16,7 +16,7 @@ from blkdebug_async.block.state import NodeState
 from blkdebug_async.block.status import query_status
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.events import Event
-from blkdebug_async.units import MAX_BOUNCE, MAX_REQUEST, align_down, align_up
+from blkdebug_async.units import MAX_REQUEST, align_down, align_up
 
 
 class Piece(NamedTuple):
@@ -53,7 +53,9 @@ async def copy_while_reading(
             # The image ends within the last cluster.
             break
         if not allocated:
-            step = min(step, MAX_BOUNCE)
+            step = min(step, node.zero_plan.bounce)
+        # The image may end within a block; the driver knows only whole ones.
+        step = align_up(step, node.align_mask + 1)
         # The piece may lie wholly before or behind what is wanted, within its cluster.
         start, stop = max(position, offset), min(position + step, wanted_end)
         wanted = iov.slice(start - offset, max(0, stop - start))

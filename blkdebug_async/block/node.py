@@ -319,6 +319,16 @@ class Node(NodeState):
         for node in above:
             yield from node._tops()
 
+    def describe_in_flight(self) -> str:
+        """Say for people which requests are in flight on this node and below, and who waits."""
+        requests = [
+            request.describe()
+            + ("" if request.waiting_for is None else f", waits for {request.waiting_for.id}")
+            for node in self.walk()
+            for request in node.tracker.requests
+        ]
+        return f"in flight: {'; '.join(requests)}" if requests else "nothing is in flight"
+
     # --- closing ---
 
     async def close(self) -> None:

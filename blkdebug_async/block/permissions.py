@@ -13,8 +13,6 @@ WRITE: Final = 0x2
 WRITE_UNCHANGED: Final = 0x4
 RESIZE: Final = 0x8
 ALL: Final = 0xF
-#: What a filter passes through by default.
-DEFAULT_PASSTHROUGH: Final = CONSISTENT_READ | WRITE | WRITE_UNCHANGED | RESIZE
 
 #: Names as in QAPI (BlockPermission), in QAPI's order.
 NAMES: Final = {
@@ -71,8 +69,8 @@ def child_permissions(role: Role, parent: Permissions, *, writable: bool) -> Per
         if parent.shared & WRITE:
             shared |= WRITE | RESIZE
         return Permissions(parent.taken & CONSISTENT_READ, shared)
-    taken = parent.taken & DEFAULT_PASSTHROUGH
-    shared = (parent.shared & DEFAULT_PASSTHROUGH) | (ALL & ~DEFAULT_PASSTHROUGH)
+    # A filter passes on just what its parents take and share.
+    taken, shared = parent
     if Role.METADATA in role:
         # A format may touch its own tables even if nobody writes to the image.
         taken |= CONSISTENT_READ | (WRITE | RESIZE if writable else 0)

@@ -70,15 +70,13 @@ async def _ask(node: NodeState, want_zero: bool, request: Request) -> BlockStatu
     if status.flags & (DATA | ZERO):
         status = replace(status, flags=status.flags | ALLOCATED)
     elif node.driver.supports_backing:
-        status = await _below(node, status, want_zero, request)
+        status = _below(node, status, want_zero, request)
     if want_zero and status.flags & RECURSE:
         status = await _look_for_zeros(status, request)
     return status
 
 
-async def _below(
-    node: NodeState, status: BlockStatus, want_zero: bool, request: Request
-) -> BlockStatus:
+def _below(node: NodeState, status: BlockStatus, want_zero: bool, request: Request) -> BlockStatus:
     """Say ZERO where nothing lies below: no backing node, or one that ends before."""
     backing = node.driver.backing
     if backing is None or (want_zero and request.offset >= backing.length):

@@ -323,3 +323,10 @@ async def test_reopening_waits_for_requests_in_flight() -> None:
         await settle()
         assert not reopening.done()
         hold.release()
+
+
+async def test_a_disk_that_was_awaited_can_close_itself_too() -> None:
+    disk = await open_disk({"driver": "memory", "size": 512})
+    async with disk as same:
+        assert same is disk
+    assert disk.closed

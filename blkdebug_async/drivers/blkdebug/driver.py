@@ -13,7 +13,7 @@ import os
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from errno import EFBIG, EINVAL, EISDIR, ENOENT, ENOTSUP
 from functools import partial
-from typing import ClassVar, Final, Self
+from typing import ClassVar, Final, Self, TypeVar
 
 from blkdebug_async.block.driver import BlockStatus, FilterDriver, NodeSource, Opener
 from blkdebug_async.block.flags import FUA, MAY_UNMAP, NO_FALLBACK, WRITE_UNCHANGED, OpenFlags
@@ -51,6 +51,8 @@ from blkdebug_async.units import MIB
 _CONFIG_MAX: Final = 4 * MIB
 #: Events that QEMU has a word for, but no driver of it ever announces.
 _SILENT: Final = frozenset({Event.REFBLOCK_UPDATE})
+
+T = TypeVar("T")
 
 
 class BlkdebugDriver(FilterDriver):
@@ -107,6 +109,7 @@ class BlkdebugDriver(FilterDriver):
             self._read_options(self._reader, opener.compat)
         if not opener.compat.any_errno:
             self._warn_of_silent_events(opener)
+        _refuse_to_hold_opening(self._rules)
         self._use(RuleMachine(self._rules, opener.compat))
         self.file = await opener.open_child("image", self._image, Role.FILTERED | Role.PRIMARY)
         natural = FUA | MAY_UNMAP | (0 if opener.compat.blkdebug_of_2018 else NO_FALLBACK)
@@ -234,7 +237,8 @@ class BlkdebugDriver(FilterDriver):
     ) -> BlockStatus:
         if self.machine.has_armed:
             await self._fails(IoType.BLOCK_STATUS, offset, length)
-        return await super().block_status(offset, length, want_zero, request)
+        work = partial(super().block_status, offset, length, want_zero, request)
+        return await (self._between(work, request) if self._holds_driver else work())
 
     async def _fails(self, iotype: IoType, offset: int, length: int) -> bool:
         """Ask the rules about a piece of a request.
@@ -263,14 +267,15 @@ class BlkdebugDriver(FilterDriver):
     async def before_completion(self, request: Request) -> None:
         await self._hold(Phase.BEFORE_COMPLETION, request)
 
-    async def _between(self, work: Callable[[], Awaitable[None]], request: Request) -> None:
+    async def _between(self, work: Callable[[], Awaitable[T]], request: Request) -> T:
         await self._hold(Phase.BEFORE_DRIVER, request)
         try:
-            await work()
+            answer = await work()
         except OSError:
             await self._hold(Phase.AFTER_DRIVER, request)
             raise
         await self._hold(Phase.AFTER_DRIVER, request)
+        return answer
 
     async def _hold(self, phase: Phase, request: Request) -> None:
         tags = self.machine.on_phase(phase, request)
@@ -331,6 +336,14 @@ class BlkdebugDriver(FilterDriver):
     def _released(self, parked: Parked) -> None:
         if self.on_resume is not None:
             self.on_resume(parked.tag, parked.request)
+
+
+def _refuse_to_hold_opening(rules: Iterable[Rule]) -> None:
+    for rule in rules:
+        if isinstance(rule, Suspend) and rule.event is Event.NONE:
+            raise OptionError(
+                f"Breakpoint '{rule.tag}' at event 'none' would hold the opening for ever"
+            )
 
 
 def _injected(verdict: Verdict, iotype: IoType, offset: int, length: int) -> InjectedError:

@@ -110,10 +110,6 @@ class RuleMachine:
         if isinstance(rule, Suspend):
             self._tagged.setdefault(rule.tag, {})[entry] = None
 
-    def add_breakpoint(self, breakpoint_: Suspend) -> None:
-        """Add a breakpoint: the same as add_rule()."""
-        self.add_rule(breakpoint_)
-
     def remove_rule(self, rule: Rule) -> bool:
         """Remove the newest rule that equals this one; armed, it is disarmed.
 

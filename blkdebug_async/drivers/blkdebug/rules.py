@@ -28,7 +28,10 @@ MAX_ERRNO: Final = 4095
 
 
 class Phase(StrEnum):
-    """A moment in the life of every request, whether or not an event is announced there."""
+    """A moment in the life of a request, whether or not an event is announced there.
+
+    A truncation has the last one only: QEMU's blkdebug leaves it to the node below.
+    """
 
     BEFORE_DRIVER = "before-driver"
     AFTER_DRIVER = "after-driver"

@@ -7,16 +7,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from blkdebug_async.block import permissions as perms
+from blkdebug_async.block.context import Context
 from blkdebug_async.block.driver import BlockStatus, Driver, NodeSource, Opener, Target
-from blkdebug_async.block.flags import COPY_ON_READ, DATA, PREFETCH, WRITE_UNCHANGED
+from blkdebug_async.block.flags import COPY_ON_READ, DATA, PREFETCH, WRITE_UNCHANGED, OpenFlags
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Role
 from blkdebug_async.block.tracked import Request
+from blkdebug_async.disk import Disk
 from blkdebug_async.drivers.copy_on_read import CopyOnReadDriver
+from blkdebug_async.drivers.null import NullCoDriver
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.options.reader import OptionReader
-from blkdebug_async.testing import Call, RecordingDriver
+from blkdebug_async.testing import Call, RecordingDriver, RecordingFilter
+from blkdebug_async.tree import TreeOpener
 from tests.unit.block.disks import CONTENT, KIB, opened, settle
 
 CLUSTER = 4 * KIB
@@ -207,3 +212,14 @@ async def _read_twice(here: list[int], offset: int, length: int, limits: Limits)
             assert await disk.pread(offset, length) == CONTENT[offset : offset + length]
         for index, data in cow.here.items():
             assert data == CONTENT[index * CLUSTER : (index + 1) * CLUSTER]
+
+
+async def test_the_last_block_is_copied_whole_where_the_image_ends_within_it() -> None:
+    driver = RecordingFilter(NullCoDriver(5 * KIB, read_zeroes=False), Limits(4 * KIB))
+    opener = TreeOpener(Context(), print)
+    node = await opener.open(driver, OpenFlags(copy_on_read=True))
+    # Who writes to such an image must be allowed to make it longer.
+    async with Disk(opener, node, writes=False) as disk:
+        disk.acquire(perms.WRITE_UNCHANGED)
+        await disk.pread(4 * KIB, KIB)
+    assert driver.recorder.spell() == ["read 4096@4096", "write-zeroes 4096@4096"]

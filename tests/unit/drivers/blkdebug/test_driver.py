@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from errno import ENOENT
 
 import pytest
@@ -140,3 +141,20 @@ async def test_a_rule_for_an_event_that_nothing_announces_is_silent_where_qemu_i
     None
 ):
     assert await warnings_of_opening("qemu-7.2") == []
+
+
+async def test_a_breakpoint_that_would_hold_the_opening_is_refused() -> None:
+    driver = BlkdebugDriver(NullCoDriver(), [Suspend("A", event=Event.NONE)])
+    with pytest.raises(OptionError, match="'A' at event 'none'"):
+        await open_disk(driver)
+
+
+@pytest.mark.parametrize("phase", [Phase.BEFORE_DRIVER, Phase.AFTER_DRIVER])
+async def test_a_query_of_block_status_can_be_held(phase: Phase) -> None:
+    async with open_disk(BlkdebugDriver(MemoryDriver(4096))) as disk:
+        disk.add_rule(Suspend("A", phase=phase))
+        async with asyncio.TaskGroup() as group:
+            query = group.create_task(disk.block_status(0, 4096))
+            await disk.wait_suspended("A", within=10)
+            disk.resume("A")
+        assert query.result().length == 4096

@@ -205,14 +205,14 @@ def test_breakpoint_holds_one_request() -> None:
 
 def test_two_breakpoints_on_one_event_hold_a_request_under_both_tags_at_once() -> None:
     machine = RuleMachine()
-    machine.add_breakpoint(Suspend("A", event=READ))
-    machine.add_breakpoint(Suspend("B", event=READ))
+    machine.add_rule(Suspend("A", event=READ))
+    machine.add_rule(Suspend("B", event=READ))
     assert list(machine.on_event(READ)) == [("B", "A")]
 
 
 def test_all_rules_of_an_event_run_before_the_request_is_held() -> None:
     machine = RuleMachine([InjectError(READ), SetState(READ, new_state=2)])
-    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_rule(Suspend("A", event=READ))
     machine.on_event(READ)
     assert machine.state == 2
     assert errno_of(machine) == EIO
@@ -280,7 +280,7 @@ def test_all_breakpoints_can_be_removed_while_other_rules_stay() -> None:
 def test_breakpoint_added_under_an_old_tag_can_be_removed_again() -> None:
     machine = RuleMachine([Suspend("A", event=READ)])
     tags_of(machine, READ)
-    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_rule(Suspend("A", event=READ))
     assert machine.remove_breakpoint("A") == 1
 
 
@@ -317,7 +317,7 @@ def test_breakpoint_at_a_phase_may_be_for_a_state() -> None:
 def test_phase_is_watched_while_there_is_a_breakpoint_for_it() -> None:
     machine = RuleMachine()
     assert not machine.watches_phase(Phase.BEFORE_COMPLETION)
-    machine.add_breakpoint(Suspend("A", phase=Phase.BEFORE_COMPLETION))
+    machine.add_rule(Suspend("A", phase=Phase.BEFORE_COMPLETION))
     assert machine.watches_phase(Phase.BEFORE_COMPLETION)
     machine.on_phase(Phase.BEFORE_COMPLETION, FakeRequest())
     assert not machine.watches_phase(Phase.BEFORE_COMPLETION)
@@ -364,8 +364,8 @@ def test_predicate_may_remove_the_breakpoint_that_asks_it_and_later_ones() -> No
         machine.remove_breakpoint("older")
         return True
 
-    machine.add_breakpoint(Suspend("older", event=WRITE))
-    machine.add_breakpoint(Suspend("newer", event=WRITE, predicate=Predicate(when=remove)))
+    machine.add_rule(Suspend("older", event=WRITE))
+    machine.add_rule(Suspend("newer", event=WRITE, predicate=Predicate(when=remove)))
     assert tags_of(machine, WRITE, FakeRequest()) == ["newer"]
 
 

@@ -28,7 +28,7 @@ def test_of_2018_request_is_held_at_the_newest_breakpoint_first_and_then_at_the_
 
 def test_of_2018_rules_behind_a_breakpoint_wait_with_the_request() -> None:
     machine = RuleMachine([InjectError(READ), SetState(READ, new_state=2)], ERA_2018)
-    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_rule(Suspend("A", event=READ))
     held = iter(machine.on_event(READ))
     assert next(held) == ("A",)
     assert (machine.state, machine.has_armed) == (1, False)
@@ -39,7 +39,7 @@ def test_of_2018_rules_behind_a_breakpoint_wait_with_the_request() -> None:
 def test_of_2018_event_meanwhile_overwrites_a_pending_state_change() -> None:
     # The change is visited before the breakpoint, because it was added later.
     machine = RuleMachine(compat=ERA_2018)
-    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_rule(Suspend("A", event=READ))
     machine.add_rule(SetState(READ, new_state=2))
     machine.add_rule(InjectError(WRITE))
     held = iter(machine.on_event(READ))
@@ -51,7 +51,7 @@ def test_of_2018_event_meanwhile_overwrites_a_pending_state_change() -> None:
 
 def test_of_7_2_event_meanwhile_leaves_the_state_change_alone() -> None:
     machine = RuleMachine()
-    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_rule(Suspend("A", event=READ))
     machine.add_rule(SetState(READ, new_state=2))
     machine.add_rule(InjectError(WRITE))
     held = iter(machine.on_event(READ))
@@ -65,7 +65,7 @@ def test_of_2018_state_set_meanwhile_counts_for_the_rules_that_waited() -> None:
     machine = RuleMachine(
         [InjectError(READ, state=2, errno=ENOSPC), SetState(WRITE, new_state=2)], ERA_2018
     )
-    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_rule(Suspend("A", event=READ))
     held = iter(machine.on_event(READ))
     next(held)
     machine.on_event(WRITE)
@@ -85,7 +85,7 @@ def test_of_2018_rules_removed_meanwhile_are_not_applied() -> None:
 
 def test_of_2018_phase_meanwhile_leaves_a_pending_state_change_alone() -> None:
     machine = RuleMachine([Suspend("P", phase=Phase.AFTER_DRIVER)], ERA_2018)
-    machine.add_breakpoint(Suspend("A", event=READ))
+    machine.add_rule(Suspend("A", event=READ))
     machine.add_rule(SetState(READ, new_state=2))
     held = iter(machine.on_event(READ))
     next(held)
