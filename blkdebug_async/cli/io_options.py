@@ -5,19 +5,18 @@ As in QEMU each option is looked at when it comes, so the first mistake is the o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from blkdebug_async.cli.failures import ErrorReport, UsageError
 from blkdebug_async.cli.getopt import Getopt, LongOption, Option
 from blkdebug_async.cli.help import OUR_USAGE, USAGE
+from blkdebug_async.cli.objects import Objects
 from blkdebug_async.cli.opening import LETTERS, OpenSettings, read_options
 from blkdebug_async.cli.trace_lines import TRACE_POINTS, TraceSwitches
 from blkdebug_async.compat import COMPAT, Compat, compat_named
 from blkdebug_async.errors import OptionError
-from blkdebug_async.options.qjson import parse_json
-from blkdebug_async.options.tree import Nested, Warn
 
 _LONG: Final = (
     LongOption("help", "h"),
@@ -39,24 +38,6 @@ _LONG: Final = (
     LongOption("force-share", "U"),
 )
 _COMPAT: Final = LongOption("compat", "compat", takes_value=True)
-#: What QEMU 7.2's qemu-io knows and an image can do without as long as none is encrypted.
-_OBJECT_TYPES: Final = frozenset(
-    {
-        "authz-list",
-        "authz-list-file",
-        "authz-simple",
-        "main-loop",
-        "secret",
-        "secret_keyring",
-        "throttle-group",
-        "tls-cipher-suites",
-        "tls-creds-anon",
-        "tls-creds-psk",
-        "tls-creds-x509",
-    }
-)
-
-
 #: The name of the real one.
 QEMU_IO: Final = "qemu-io"
 
@@ -102,6 +83,7 @@ class IoOptions:
     #: Name of the file that traces go to; None: stderr.
     trace_file: str | None = None
     compat: Compat = field(default_factory=lambda: COMPAT["qemu-7.2"])
+    objects: Objects = field(default_factory=Objects)
     wants_version: bool = False
     #: What is to be printed instead of running anything.
     farewell: str | None = None
@@ -158,7 +140,7 @@ def _apply(options: IoOptions, option: Option, warn: WarnAt) -> None:
         case "T":
             _trace(options, option.value, warn)
         case "object":
-            _check_object(option.value, warn)
+            _define(options, option.value)
         case "compat":
             options.compat = _compat(option.value)
 
@@ -210,27 +192,8 @@ def _enable(traces: TraceSwitches, pattern: str, warn: WarnAt, place: str = "") 
         warn(f"trace event '{pattern.removeprefix('-')}' does not exist", place)
 
 
-def _check_object(text: str, warn: Warn) -> None:
-    """Take --object: its type and id are looked at, but nothing here needs what it makes."""
-    options = _read_object(text, warn)
-    kind = options.get("qom-type")
-    if not kind:
-        raise ErrorReport("Parameter 'qom-type' is missing")
-    if kind not in _OBJECT_TYPES:
-        raise ErrorReport(f"Parameter 'qom-type' does not accept value '{kind}'")
-    if "id" not in options:
-        raise ErrorReport("Parameter 'id' is missing")
-
-
-def _read_object(text: str, warn: Warn) -> Mapping[str, Nested]:
-    if not text.startswith("{"):
-        first, comma, rest = text.partition(",")
-        if "=" not in first:
-            text = f"qom-type={first}{comma}{rest}"
-        return read_options(text, warn, allow_id=True)
+def _define(options: IoOptions, text: str) -> None:
     try:
-        options = parse_json(text)
+        options.farewell = options.objects.define(text)
     except OptionError as error:
-        raise ErrorReport(str(error)) from error
-    assert isinstance(options, Mapping)
-    return options
+        raise ErrorReport(str(error), hint=error.hint) from error
