@@ -36,6 +36,8 @@ from blkdebug_async.tree import Warn
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
+#: How long a thread waits before it looks whether it was interrupted, in seconds.
+_LOOK_UP_S: Final = 0.5
 #: The thread's loop is nobody else's, so it may be the quick one; not every system has it.
 _LOOP: Final = {"use_uvloop": find_spec("uvloop") is not None}
 
@@ -237,7 +239,7 @@ class SyncDisk:
         """Do this in the disk's loop, as a task named after this thread, and wait for it."""
         call = _Call(partial(work, *args, **kwargs))
         try:
-            return self._start(call).result()
+            return _wait_for(self._start(call))
         except CancelledError:
             raise _closed() from None
         except BaseException:
@@ -276,6 +278,19 @@ class SyncDisk:
         if portal is not None:
             portal.call(portal.stop, True)
             self._thread.close()
+
+
+def _wait_for(future: Future[_T]) -> _T:
+    """Wait for an answer, looking up now and then.
+
+    CPython does not notice a signal that comes just before it begins to wait, until the wait ends.
+    """
+    while True:
+        try:
+            return future.result(_LOOK_UP_S)
+        except TimeoutError:
+            if future.done():
+                raise
 
 
 class DiskFile(io.RawIOBase):
