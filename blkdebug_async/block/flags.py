@@ -1,7 +1,7 @@
 """Bits that travel with a request or come back from one, and how a node is opened.
 
-Request flags are plain ints: enum.IntFlag costs about half a microsecond per operation, and every
-request passes several. Values are QEMU's (include/block/block-common.h).
+Request flags are plain ints: enum.IntFlag costs about a third of a microsecond per operation, and
+every request passes several. Values are QEMU's (include/block/block-common.h).
 """
 
 from __future__ import annotations

@@ -60,6 +60,7 @@ class RequestPath:
         if unaligned and not length:
             return
         request = node.begin(IoType.READ, offset, length, flags, parent)
+        # This frame is node.run() and that of pwritev() too: here a coroutine more would be felt.
         try:
             if unaligned:
                 await self._read_padded(request, iov, flags)
