@@ -6,7 +6,6 @@ QEMU: block/block-backend.c.
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from errno import EBADF, EIO, ENOTSUP, ETIMEDOUT
@@ -58,7 +57,7 @@ class Disk:
         self._quiesced = 0
         #: Held while the tree is reopened or closed.
         self._changing = asyncio.Lock()
-        self._parked: deque[asyncio.Event] = deque()
+        self._parked: list[asyncio.Event] = []
         self._edge: Child | None = None
         edge = Child("root", node, self, Role.FILTERED | Role.PRIMARY)
         node.parents.append(edge)
@@ -365,7 +364,7 @@ class Disk:
 
     def _unpark(self) -> None:
         while self._parked:
-            self._parked.popleft().set()
+            self._opener.context.wake_one(self._parked, "unpark")
 
     def busy(self) -> bool:
         return False

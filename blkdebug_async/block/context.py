@@ -34,6 +34,16 @@ class Context:
         """Give the number of the next request."""
         return next(self._ids)
 
+    def wake_one(self, waiters: list[asyncio.Event], key: str) -> None:
+        """Wake one waiter and take it out: the oldest, unless choices say otherwise.
+
+        Args:
+            waiters: At least one, oldest first.
+            key: A stable name of what they wait for.
+        """
+        choice = self.choices.choose(len(waiters), key) if len(waiters) > 1 else 0
+        waiters.pop(choice).set()
+
     def nudge(self) -> None:
         """Let waiting drains look again: a node has become idle or a request was suspended."""
         for event in self.drains:

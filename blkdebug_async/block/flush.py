@@ -9,7 +9,6 @@ QEMU: block/io.c, bdrv_co_flush().
 from __future__ import annotations
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
 
 from blkdebug_async.block.driver import Target, has
@@ -31,7 +30,7 @@ class Flusher:
         self.targets: Sequence[Target] = ()
         self._flushed_generation = 0
         self._active = False
-        self._waiters: deque[asyncio.Event] = deque()
+        self._waiters: list[asyncio.Event] = []
 
     async def flush(self, parent: Request | None) -> None:
         """Make everything safe that was written before this call.
@@ -57,7 +56,8 @@ class Flusher:
             else:
                 await self._flush_node(generation, request)
                 await self._flush_children(request)
-            self._flushed_generation = generation
+            # Flushes need not reach this point in the order in which they came.
+            self._flushed_generation = max(self._flushed_generation, generation)
         finally:
             self._active = False
             self._wake_next()
@@ -77,7 +77,7 @@ class Flusher:
 
     def _wake_next(self) -> None:
         if self._waiters:
-            self._waiters.popleft().set()
+            self._node.context.wake_one(self._waiters, f"flush {self._node.name}")
 
     async def _flush_node(self, generation: int, request: Request) -> None:
         driver, file = self._node.driver, self._node.driver.file

@@ -148,10 +148,7 @@ class Tracker:
     def _wake(self, request: Request) -> None:
         waiters = request.waiters or []
         while waiters:
-            choice = 0
-            if len(waiters) > 1:
-                choice = self._context.choices.choose(len(waiters), f"wake {request.node}")
-            waiters.pop(choice).set()
+            self._context.wake_one(waiters, f"wake {request.node}")
 
     def mark_serialising(self, request: Request, align: int) -> None:
         """Widen a request to whole blocks of align bytes and let it be alone there."""

@@ -16,7 +16,7 @@ from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.errors import BlockError, OptionError, SuspendedError
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.opening import open_disk
-from blkdebug_async.testing import RecordingDriver
+from blkdebug_async.testing import RecordingDriver, SeededChoices
 from tests.unit.block.disks import CONTENT, KIB, settle
 
 SIZE = 64 * KIB
@@ -330,3 +330,16 @@ async def test_a_disk_that_was_awaited_can_close_itself_too() -> None:
     async with disk as same:
         assert same is disk
     assert disk.closed
+
+
+async def test_choices_may_change_the_order_of_requests_that_a_drain_held_back() -> None:
+    finals = set()
+    for seed in range(12):
+        source = {"driver": "memory", "size": 512}
+        async with open_disk(source, choices=SeededChoices(seed)) as disk:
+            async with asyncio.TaskGroup() as group, disk.drained():
+                for value in (b"1", b"2"):
+                    group.create_task(disk.pwrite(0, value))
+                await settle()
+            finals.add(await disk.pread(0, 1))
+    assert finals == {b"1", b"2"}

@@ -11,7 +11,8 @@ from blkdebug_async.block.tracked import Request
 from blkdebug_async.disk import Disk
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.events import Event, IoType
-from blkdebug_async.testing import Call, RecordingDriver, RecordingFilter
+from blkdebug_async.opening import open_disk
+from blkdebug_async.testing import Call, RecordingDriver, RecordingFilter, SeededChoices
 from tests.unit.block.disks import CONTENT, KIB, opened, settle
 
 FLUSH = Call(IoType.FLUSH)
@@ -283,3 +284,28 @@ async def test_writethrough_disk_hears_events_as_golden_traces_have_them() -> No
                     Event.FLUSH_TO_OS,
                     *more,
                 ]
+
+
+async def _flush(disk: Disk, name: str, done: list[str]) -> None:
+    await disk.flush()
+    done.append(name)
+
+
+async def test_choices_may_change_the_order_of_flushes() -> None:
+    orders = set()
+    for seed in range(12):
+        driver = RecordingDriver(CONTENT)
+        hold = driver.recorder.hold(IoType.FLUSH, times=1)
+        done: list[str] = []
+        async with (
+            open_disk(driver, choices=SeededChoices(seed)) as disk,
+            asyncio.TaskGroup() as group,
+        ):
+            await disk.pwrite(0, b"x")
+            for name in "abc":
+                group.create_task(_flush(disk, name, done))
+                await settle()
+            await hold.arrived()
+            hold.release()
+        orders.add("".join(done))
+    assert orders == {"abc", "acb"}
