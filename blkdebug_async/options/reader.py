@@ -259,14 +259,6 @@ class OptionReader:
             if key in kinds and (text := as_text(self._options[key])) is not None:
                 check_value(key, text, kinds[key])
 
-    def peek_str(self, name: str) -> str | None:
-        """Look at an option without taking it; None unless it was given as text.
-
-        QEMU: qobject/qdict.c, qdict_get_try_str().
-        """
-        value = self._options.get(name)
-        return value if isinstance(value, str) else None
-
     def _take(self, name: str) -> str | None:
         return as_text(self._options.pop(name, None))
 

@@ -326,28 +326,6 @@ def _refuse_id() -> Scalar:
     raise OptionError("Invalid parameter 'id'")
 
 
-def format_comma(options: Mapping[str, Scalar]) -> str:
-    """Write options as parse_comma() reads them; what is not text becomes text.
-
-    Raises:
-        OptionError: EINVAL; a key or value has no such form.
-    """
-    return ",".join(f"{_comma_key(key)}={_comma_value(key, options[key])}" for key in options)
-
-
-def _comma_key(key: str) -> str:
-    if "," in key or "=" in key:
-        raise OptionError(f"Option '{key}' cannot be written with commas")
-    return key
-
-
-def _comma_value(key: str, value: Scalar) -> str:
-    text = as_text(value)
-    if text is None:
-        raise OptionError(f"Option '{key}' cannot be written with commas")
-    return text.replace(",", ",,")
-
-
 def as_text(value: Scalar) -> str | None:
     """Say a value as it would be typed; None for null and for empty containers.
 

@@ -66,19 +66,12 @@ class Breakpoints:
         self._serial = 0
         self._closed = False
 
-    async def park(self, tag: str, request: RequestView | None = None) -> None:
-        """Hold a request until it is resumed.
-
-        Cancelled, it is parked no longer.
-        """
-        await self.park_all((tag,), request)
-
     async def park_all(self, tags: Iterable[str], request: RequestView | None = None) -> None:
         """Hold a request under all of these tags until it was resumed under each, in any order.
 
         Args:
             tags: In the order in which they are parked; the same one may occur again.
-            request: The request; None: nobody's.
+            request: The request; None: nobody's. Cancelled, it is parked no longer.
 
         QEMU: block/blkdebug.c, blkdebug_co_debug_event().
         """

@@ -37,7 +37,7 @@ _DRIVER: Final = "blkdebug"
 _INJECT: Final = "inject-error"
 _SET_STATE: Final = "set-state"
 #: Options that are limits, in QEMU's order.
-_LIMITS: Final = (
+LIMIT_OPTIONS: Final = (
     "align",
     "max-transfer",
     "opt-write-zero",
@@ -49,7 +49,7 @@ _LIMITS: Final = (
 _OPTIONS: Final = {
     "config": Kind.STR,
     "x-image": Kind.STR,
-    **dict.fromkeys(_LIMITS, Kind.SIZE),
+    **dict.fromkeys(LIMIT_OPTIONS, Kind.SIZE),
 }
 _RULE_OPTIONS: Final = {
     _INJECT: {
@@ -158,7 +158,7 @@ def spell_options(config: BlkdebugConfig, rules: Iterable[Rule]) -> Options:
         *(config.align, config.max_transfer, config.opt_write_zero),
         *(config.max_write_zero, config.opt_discard, config.max_discard),
     )
-    told = zip(_LIMITS, limits, strict=True)
+    told = zip(LIMIT_OPTIONS, limits, strict=True)
     options: Options = {name: limit for name, limit in told if limit is not None}
     numbers = {_INJECT: 0, _SET_STATE: 0}
     for rule in rules:

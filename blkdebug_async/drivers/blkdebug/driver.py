@@ -24,6 +24,7 @@ from blkdebug_async.block.tracked import Request
 from blkdebug_async.compat import SAFE, Compat
 from blkdebug_async.drivers.blkdebug.breakpoints import Breakpoints, Parked
 from blkdebug_async.drivers.blkdebug.config import (
+    LIMIT_OPTIONS,
     BlkdebugConfig,
     apply_limits,
     check_limits,
@@ -71,12 +72,7 @@ class BlkdebugDriver(FilterDriver):
         "config",
         "inject-error.",
         "set-state.",
-        "align",
-        "max-transfer",
-        "opt-write-zero",
-        "max-write-zero",
-        "opt-discard",
-        "max-discard",
+        *LIMIT_OPTIONS,
     )
 
     def __init__(

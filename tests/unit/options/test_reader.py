@@ -236,14 +236,6 @@ def test_only_some_members_may_be_allowed() -> None:
         reader({"colour": "blue"}).take_enum("colour", (Colour.RED,), None)
 
 
-def test_peeking_takes_nothing_and_sees_text_only() -> None:
-    options: Options = {"driver": "file", "filename": 42}
-    assert reader(options).peek_str("driver") == "file"
-    assert reader(options).peek_str("filename") is None
-    assert reader(options).peek_str("absent") is None
-    assert len(options) == 2
-
-
 def test_questionable_sizes_are_warned_of() -> None:
     warnings: list[str] = []
     options: Options = {"align": "0x1k"}

@@ -68,7 +68,7 @@ async def test_parked_request_goes_on_when_it_is_resumed(points: Watched, tasks:
 
 
 async def test_single_park_holds_under_one_tag(points: Watched, tasks: Tasks) -> None:
-    task = await tasks.start(points.park("T"))
+    task = await tasks.start(points.park_all(("T",)))
     assert not task.done()
     points.resume("T")
     await settle()
@@ -249,9 +249,9 @@ async def test_description_names_who_is_held_where(points: Watched, tasks: Tasks
     request = FakeRequest(
         id=7, node="disk", op=IoType.WRITE, offset=1024, length=512, task_name="writer"
     )
-    await tasks.start(points.park("rmw", request))
-    await tasks.start(points.park("boot"))
-    await tasks.start(points.park("rmw", FakeRequest(id=8)))
+    await tasks.start(points.park_all(("rmw",), request))
+    await tasks.start(points.park_all(("boot",)))
+    await tasks.start(points.park_all(("rmw",), FakeRequest(id=8)))
     assert points.describe_waiting() == (
         "held: write of 512 bytes at 1024 on node 'disk' (request 7, task 'writer') at 'rmw'; "
         "held: an event without a request at 'boot'; "
