@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
-from blkdebug_async.cli.eager import Activity, advance_all, start_now
+from blkdebug_async.eager import Activity, advance_all, start_now
 from blkdebug_async.cli.opening import OpenRequest
 from blkdebug_async.cli.output import Output
 from blkdebug_async.compat import SAFE, Compat

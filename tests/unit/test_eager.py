@@ -7,7 +7,7 @@ from typing import TypeVar
 import pytest
 import uvloop
 
-from blkdebug_async.cli.eager import Activity, advance_all, start_now
+from blkdebug_async.eager import Activity, advance_all, start_now
 
 T = TypeVar("T")
 Run = Callable[[Coroutine[object, None, None]], None]
