@@ -12,11 +12,11 @@ from collections.abc import AsyncIterator, Awaitable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Protocol, TypeVar
 
-from blkdebug_async.eager import Activity, advance_all, start_now
 from blkdebug_async.cli.opening import OpenRequest
 from blkdebug_async.cli.output import Output
 from blkdebug_async.compat import SAFE, Compat
 from blkdebug_async.disk import Disk
+from blkdebug_async.eager import Activity, advance_all, start_now
 from blkdebug_async.errors import BlockError
 
 T = TypeVar("T")
