@@ -1,101 +1,171 @@
-"""What all benchmarks share: alternatives run in turn, medians, ratios, machine and versions.
+"""What all benchmarks share: sides that take turns, calibrated, over several rounds.
 
-Machines drift: they get warm, and others work on them. So the alternatives of one question take
-turns, one each a round, and what is compared was measured within the same seconds.
+Machines drift: they get warm, and others work on them. So the sides of one question take turns,
+one each a round, what is compared was measured within the same seconds, and the rounds of one
+question are spread over the whole run.
 """
 
 from __future__ import annotations
 
-import argparse
-import os
-import platform
-import shutil
-import statistics
-import subprocess
+import gc
 import sys
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import version
-from pathlib import Path
+
+#: No side does more than this in one turn, however fast it seems.
+MOST = 20_000_000
 
 
 @dataclass
-class Alternative:
-    """One way to do something, and how long it took."""
+class Side:
+    """One way to do something, and what it took."""
 
     name: str
-    #: Does it once; gives how long it took in seconds.
-    run: Callable[[], float]
-    #: What its median is hoped to be below, in ms beyond the first alternative; for the table only.
-    goal_ms: float | None = None
-    #: One for each round.
-    times_s: list[float] = field(default_factory=list)
+    #: Does it so many times; gives what all of them took together, in seconds as a rule.
+    run: Callable[[int], float]
+    #: A turn does a multiple of this many.
+    least: int = 1
+    #: How many a turn does; calibrate() says.
+    count: int = 0
+    #: What a turn took, one for each round.
+    took: list[float] = field(default_factory=list)
+
+    def calibrate(self, seconds: float) -> None:
+        """Find out how many make a turn last so long; warms up on the way."""
+        self.count, took = self.least, self.run(self.least)
+        while took < seconds / 4 and self.count < MOST:
+            factor = min(16.0, seconds / max(took, 1e-9))
+            self.count = self._multiple(self.count * max(2.0, factor))
+            took = self.run(self.count)
+        if seconds > 0:
+            self.count = self._multiple(self.count * seconds / took)
+
+    def take_turn(self) -> None:
+        """Do it once more, and note what it took."""
+        gc.collect()
+        self.took.append(self.run(self.count))
+
+    def _multiple(self, wanted: float) -> int:
+        # Two digits are enough, and easier to read.
+        unit = 10 ** max(0, len(str(int(wanted))) - 2)
+        wanted = min(MOST, max(1, int(wanted / unit)) * unit)
+        return max(1, round(wanted / self.least)) * self.least
+
+
+@dataclass
+class Comparison:
+    """One question: how much more does one side do than another in the same time?"""
+
+    #: Names it, for good: "cached-reads-depth-1".
+    key: str
+    #: In words.
+    case: str
+    #: Theirs first, then ours, then whatever else is worth knowing.
+    sides: list[Side]
+    #: What is counted.
+    things: str = "requests"
+    #: Ours over theirs, in things per second: what must be reached.
+    floor: float | None = None
+    #: ... and what is hoped for.
+    aim: float | None = None
+    #: Why it is not measured here; "": it is.
+    skipped: str = ""
+    #: The group that it belongs to, set by whoever asks the group for its questions.
+    group: str = ""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a point of a curve may be at most."""
+
+    #: In words.
+    what: str
+    #: Which line of the curve, and where on it.
+    line: str
+    x: int
+    at_most: float
+    #: At most so many times what is at this x; None: at most this.
+    base: int | None = None
+
+
+@dataclass
+class Curve:
+    """What something costs, depending on how much there is of something else."""
+
+    key: str
+    title: str
+    x_label: str
+    y_label: str
+    #: Name of a line to its points, by x.
+    lines: dict[str, dict[int, Side]]
+    limits: list[Limit] = field(default_factory=list)
+    #: What a side's figure is multiplied with to be y: seconds to microseconds, as a rule.
+    scale: float = 1e6
+    skipped: str = ""
+    group: str = ""
 
     @property
-    def median_ms(self) -> float:
-        """Median of all rounds."""
-        return statistics.median(self.times_s) * 1e3
+    def sides(self) -> list[Side]:
+        """All points of all lines."""
+        return [side for points in self.lines.values() for side in points.values()]
 
 
-def ask_rounds(default: int, about: str | None) -> int:
-    """Read the number of rounds from the command line."""
-    parser = argparse.ArgumentParser(description=about)
-    parser.add_argument("--rounds", type=int, default=default, help=f"default: {default}")
-    rounds: int = parser.parse_args().rounds
-    return max(2, rounds)
+Question = Comparison | Curve
 
 
-def run_in_turn(alternatives: Sequence[Alternative], rounds: int) -> None:
-    """Run all alternatives once a round; a first round, to warm up, does not count."""
-    for number in range(rounds + 1):
-        for alternative in alternatives:
-            took_s = alternative.run()
-            if number:
-                alternative.times_s.append(took_s)
+def measure(questions: Sequence[Question], rounds: int, seconds: float) -> None:
+    """Measure everything that is not skipped, round by round.
+
+    Args:
+        questions: What to measure.
+        rounds: How often; a first one, to warm up and to calibrate, does not count.
+        seconds: How long each side's turn should take.
+    """
+    asked = [question for question in questions if not question.skipped]
+    progress = Progress((rounds + 1) * sum(len(question.sides) for question in asked))
+    for question, side in _each_side(asked, forward=True):
+        progress.show(f"warming up: {question.key}, {side.name}")
+        side.calibrate(seconds)
+    for number in range(1, rounds + 1):
+        # There and back: who comes first, and after whom, changes from round to round.
+        for question, side in _each_side(asked, forward=number % 2 == 1):
+            progress.show(f"round {number} of {rounds}: {question.key}, {side.name}")
+            side.take_turn()
+    progress.end()
 
 
-def print_table(alternatives: Sequence[Alternative]) -> None:
-    """Print the times of all, and compare them with the first one's."""
-    base = alternatives[0]
-    width = max(len(each.name) for each in alternatives)
-    print(f"{'':{width}}   median      quartiles   beyond first   ratio   goal")
-    for each in alternatives:
-        low, _, high = (1e3 * cut for cut in statistics.quantiles(each.times_s, n=4))
-        row = f"{each.name:{width}} {each.median_ms:5.1f} ms  {low:6.1f} - {high:5.1f}"
-        if each is not base:
-            # Of each round by itself, as both were then measured within the same seconds.
-            beyond = [mine - its for mine, its in zip(each.times_s, base.times_s, strict=True)]
-            row += f"  {statistics.median(beyond) * 1e3:10.1f} ms"
-            row += f"  {each.median_ms / base.median_ms:6.2f}"
-        if each.goal_ms is not None:
-            row += f"   < {each.goal_ms:.0f} ms beyond"
-        print(row)
+def _each_side(
+    questions: Sequence[Question], *, forward: bool
+) -> Iterator[tuple[Question, Side]]:
+    for question in questions:
+        for side in question.sides if forward else reversed(question.sides):
+            yield question, side
 
 
-def print_machine(rounds: int) -> None:
-    """Print what the figures were measured on."""
-    print(f"{_processor()}, {os.cpu_count()} cores, {platform.system()} {platform.release()}")
-    qemu = _first_line("qemu-io", "--version")
-    print(
-        f"Python {platform.python_version()}, blkdebug_async {version('blkdebug_async')}, "
-        f"{qemu or 'no qemu-io'}"
-    )
-    load = ", ".join(f"{each:.1f}" for each in os.getloadavg())
-    print(f"{rounds} rounds, the alternatives in turn; load before: {load}\n")
-    sys.stdout.flush()
+class Progress:
+    """One line that says what is going on; on a terminal it is written over and over."""
 
+    def __init__(self, steps: int) -> None:
+        self._steps = steps
+        self._done = 0
+        self._start = time.perf_counter()
+        self._terminal = sys.stderr.isatty()
 
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = (line.partition(": ")[2] for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
+    def show(self, what: str) -> None:
+        """Tell what is about to be done."""
+        share = self._done / max(1, self._steps)
+        took_s = time.perf_counter() - self._start
+        left = f"{took_s / share - took_s:4.0f} s left" if share > 0.02 else ""
+        if self._terminal:
+            bar = ("#" * round(share * 24)).ljust(24, ".")
+            sys.stderr.write(f"\r[{bar}] {left:11} {what[:66]}\x1b[K")
+            sys.stderr.flush()
+        elif self._done % 50 == 0:
+            sys.stderr.write(f"{share:4.0%} {left:11} {what}\n")
+        self._done += 1
 
-
-def _first_line(*command: str) -> str | None:
-    if shutil.which(command[0]) is None:
-        return None
-    done = subprocess.run(command, text=True, capture_output=True, check=False)
-    return done.stdout.partition("\n")[0]
+    def end(self) -> None:
+        """Leave the line as if it had never been there."""
+        if self._terminal:
+            sys.stderr.write("\r\x1b[K")

@@ -8,28 +8,26 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from errno import EBADF, EIO, ENOTSUP, ETIMEDOUT
+from errno import EBADF, EIO
 from types import TracebackType
 from typing import Self
 
 from blkdebug_async.block import permissions as perms
-from blkdebug_async.block.driver import BlockStatus, Truncation
 from blkdebug_async.block.flags import ALLOCATED, FUA
 from blkdebug_async.block.iovec import Buffer, Iovec
 from blkdebug_async.block.node import Child, Node, node_permissions
 from blkdebug_async.block.permissions import Permissions, Role
 from blkdebug_async.block.status import query_status
-from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
-from blkdebug_async.drivers.blkdebug.rules import Rule
+from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.errors import BlockError, OptionError, SuspendedError
 from blkdebug_async.generic import take_switches
 from blkdebug_async.options.tree import Options
 from blkdebug_async.reopening import reopen_tree
-from blkdebug_async.trace import RequestView
+from blkdebug_async.steering import Steering
 from blkdebug_async.tree import TreeOpener
 
 
-class Disk:
+class Disk(Steering):
     """An open disk. Offsets and lengths are bytes; nothing past the end can be reached.
 
     Made by open_disk(). Every failure is an OSError, its errno as QEMU would give it.
@@ -116,25 +114,34 @@ class Disk:
 
     # --- requests ---
 
-    async def preadv(self, offset: int, buffers: Iterable[Buffer], flags: int = 0) -> None:
+    async def preadv(self, offset: int, buffers: Iterable[Buffer] | Iovec, flags: int = 0) -> None:
         """Fill buffers, in order, from offset.
+
+        Args:
+            offset: First byte.
+            buffers: Anything with memory; wrapped once with Iovec.of(), they serve again and again.
+            flags: Request flags of block.flags.
 
         Raises:
             OSError: EIO: reaches past the end. Else what a driver raised.
         """
         iov = Iovec.of(buffers)
+        if not flags and self._read_now(offset, iov):
+            return
         if self._quiesced:
             await self._wait_unquiesced()
         edge = self._check(offset, iov.length, "read")
         await edge.preadv(offset, iov.length, iov, flags, None)
 
-    async def pwritev(self, offset: int, buffers: Iterable[Buffer], flags: int = 0) -> None:
+    async def pwritev(self, offset: int, buffers: Iterable[Buffer] | Iovec, flags: int = 0) -> None:
         """Write buffers, in order, at offset.
 
         Raises:
             OSError: EIO: reaches past the end. EPERM: read-only. Else what a driver raised.
         """
         iov = Iovec.of(buffers)
+        if self._write_now(offset, iov, flags):
+            return
         if self._quiesced:
             await self._wait_unquiesced()
         edge = self._check(offset, iov.length, "write")
@@ -143,6 +150,44 @@ class Disk:
         if self.writethrough:
             flags |= FUA
         await edge.pwritev(offset, iov.length, iov, flags, None)
+
+    def preadv_nowait(self, offset: int, buffers: Iterable[Buffer] | Iovec) -> bool:
+        """Do what preadv() does, if it can be done at once.
+
+        A server or load generator that calls this first needs a task only for what has to wait.
+
+        Returns:
+            Whether it is done. False: nothing has happened, use preadv(), which also tells errors.
+        """
+        return self._read_now(offset, Iovec.of(buffers))
+
+    def pwritev_nowait(
+        self, offset: int, buffers: Iterable[Buffer] | Iovec, flags: int = 0
+    ) -> bool:
+        """Do what pwritev() does, if it can be done at once.
+
+        Returns:
+            Whether it is done. False: use pwritev(), which also tells errors.
+        """
+        return self._write_now(offset, Iovec.of(buffers), flags)
+
+    def _read_now(self, offset: int, iov: Iovec) -> bool:
+        edge = self._edge
+        return (
+            edge is not None
+            and not self._quiesced
+            and edge.node.nowait.preadv(offset, iov.length, iov)
+        )
+
+    def _write_now(self, offset: int, iov: Iovec, flags: int) -> bool:
+        edge = self._edge
+        return (
+            edge is not None
+            and not self._quiesced
+            and not self.writethrough
+            and edge.permissions.taken & perms.WRITE != 0
+            and edge.node.nowait.pwritev(offset, iov.length, iov, flags)
+        )
 
     async def pread(self, offset: int, length: int) -> bytes:
         """Read length bytes from offset."""
@@ -252,102 +297,6 @@ class Disk:
             edge.permissions = before
             node_permissions(edge.node)
             raise
-
-    # --- blkdebug ---
-
-    def blkdebug(self, node: str | None = None) -> BlkdebugDriver:
-        """Find the blkdebug driver whose rules and breakpoints are meant.
-
-        Args:
-            node: Name of its node; None: the first one along the primary children.
-
-        Raises:
-            BlockError: ENOTSUP; there is none. EINVAL; there is no such node.
-        """
-        chain = self.root.primary_chain() if node is None else (self.node(node),)
-        for step in chain:
-            if isinstance(step.driver, BlkdebugDriver):
-                return step.driver
-        raise BlockError(ENOTSUP, "There is no blkdebug node to set breakpoints on")
-
-    def add_rule(self, rule: Rule, *, node: str | None = None) -> None:
-        """Add an InjectError, SetState or Suspend to a running disk."""
-        self.blkdebug(node).add_rule(rule)
-
-    def remove_rule(self, rule: Rule, *, node: str | None = None) -> bool:
-        """Remove the newest rule equal to this one; False if there is none."""
-        return self.blkdebug(node).remove_rule(rule)
-
-    def breakpoint(self, event: str, tag: str, *, node: str | None = None) -> None:
-        """Hold the next request that announces an event.
-
-        Raises:
-            BlockError: ENOENT: there is no such event. ENOTSUP: there is no blkdebug node.
-        """
-        self.blkdebug(node).add_breakpoint(event, tag)
-
-    def remove_breakpoint(self, tag: str, *, node: str | None = None) -> None:
-        """Forget the breakpoints with a tag, and resume every request that they hold.
-
-        Raises:
-            BlockError: ENOENT: there are neither. ENOTSUP: there is no blkdebug node.
-        """
-        self.blkdebug(node).remove_breakpoint(tag)
-
-    def resume(self, tag: str, *, node: str | None = None) -> None:
-        """Let the request go on that was suspended last under a tag.
-
-        Raises:
-            BlockError: ENOENT: there is none. ENOTSUP: there is no blkdebug node.
-        """
-        self.blkdebug(node).resume(tag)
-
-    def is_suspended(self, tag: str, *, node: str | None = None) -> bool:
-        """Tell whether a request is suspended under a tag."""
-        try:
-            return self.blkdebug(node).breakpoints.is_suspended(tag)
-        except BlockError as error:
-            if error.errno == ENOTSUP:
-                return False
-            raise
-
-    async def wait_suspended(
-        self, tag: str, *, within: float | None = None, node: str | None = None
-    ) -> None:
-        """Wait until a request is suspended under a tag.
-
-        Args:
-            tag: Of the breakpoint.
-            within: Most seconds to wait; None: for ever.
-            node: Name of the blkdebug node; None: the first one.
-
-        Raises:
-            BlockError: ETIMEDOUT: none was in time; says who waits for what instead.
-                ENOTSUP: there is no blkdebug node.
-        """
-        breakpoints = self.blkdebug(node).breakpoints
-        try:
-            async with asyncio.timeout(within):
-                await breakpoints.wait_suspended(tag)
-        except TimeoutError:
-            raise BlockError(
-                ETIMEDOUT,
-                f"No request was suspended at '{tag}' within {within} s; "
-                f"{breakpoints.describe_waiting()}; {self.root.describe_in_flight()}",
-            ) from None
-
-    def suspended(self) -> list[tuple[str, RequestView | None]]:
-        """List all requests held at breakpoints anywhere in the tree, with their tags."""
-        return self.root.suspended()
-
-    def unused_rules(self) -> list[tuple[str, Rule]]:
-        """List rules that never matched and breakpoints that never held, with their nodes."""
-        return [
-            (node.name, rule)
-            for node in self.root.walk()
-            if isinstance(node.driver, BlkdebugDriver)
-            for rule in node.driver.machine.unused()
-        ]
 
     # --- drained sections ---
 

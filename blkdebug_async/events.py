@@ -60,6 +60,9 @@ class Event(StrEnum):
     CLUSTER_ALLOC_SPACE = "cluster_alloc_space"
     NONE = "none"
 
+    # That of Enum is written in Python and costs more than the look-up that needs it.
+    __hash__ = str.__hash__
+
 
 class IoType(StrEnum):
     """What a request does to a node."""
@@ -71,6 +74,8 @@ class IoType(StrEnum):
     FLUSH = "flush"
     BLOCK_STATUS = "block-status"
     TRUNCATE = "truncate"
+
+    __hash__ = str.__hash__
 
 
 #: The kinds that the iotype of a rule may name; QAPI has no word for truncate.

@@ -23,8 +23,9 @@ from typing import Final, Generic, ParamSpec, Self, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
-from blkdebug_async.block.driver import BlockStatus, NodeSource
-from blkdebug_async.block.iovec import Buffer
+from blkdebug_async.block.driver import NodeSource
+from blkdebug_async.block.iovec import Buffer, Iovec
+from blkdebug_async.block.target import BlockStatus
 from blkdebug_async.drivers.blkdebug.rules import Rule
 from blkdebug_async.errors import BlockError
 from blkdebug_async.explore.choices import Choices
@@ -115,11 +116,11 @@ class SyncDisk:
 
     # --- requests ---
 
-    def preadv(self, offset: int, buffers: Iterable[Buffer], flags: int = 0) -> None:
+    def preadv(self, offset: int, buffers: Iterable[Buffer] | Iovec, flags: int = 0) -> None:
         """Fill buffers, in order, from offset."""
         self._run(self._disk.preadv, offset, buffers, flags)
 
-    def pwritev(self, offset: int, buffers: Iterable[Buffer], flags: int = 0) -> None:
+    def pwritev(self, offset: int, buffers: Iterable[Buffer] | Iovec, flags: int = 0) -> None:
         """Write buffers, in order, at offset."""
         self._run(self._disk.pwritev, offset, buffers, flags)
 

@@ -16,10 +16,11 @@ from itertools import count
 from typing import Final, NamedTuple
 
 from blkdebug_async.block.context import Context
-from blkdebug_async.block.driver import Driver, NodeSource, Target
+from blkdebug_async.block.driver import Driver, NodeSource
 from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.block.node import Node, node_permissions
 from blkdebug_async.block.permissions import Role
+from blkdebug_async.block.target import Target
 from blkdebug_async.compat import Compat
 from blkdebug_async.drivers import find_driver
 from blkdebug_async.drivers.overlay import OverlayDriver

@@ -149,7 +149,7 @@ class Dispatch:
     async def _flush_for_fua(self, request: Request) -> None:
         if not self._node.context.compat.fua_flushes_too_early:
             # Else this flush would think that nothing was written and leave it off the disk.
-            self._flusher.generation += 1
+            self._node.generation += 1
         await self._flusher.flush(request)
 
     def _observe(self, request: Request, op: IoType, offset: int, length: int) -> None:

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from errno import ENOTSUP
 from typing import ClassVar, Protocol, Self
 
@@ -20,6 +19,7 @@ from blkdebug_async.block.flags import OFFSET_VALID, RAW, OpenFlags
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Permissions, Role
+from blkdebug_async.block.target import BlockStatus, Target, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.compat import Compat
 from blkdebug_async.errors import BlockError
@@ -28,123 +28,6 @@ from blkdebug_async.options.filename import FilenameParser, Gathered
 from blkdebug_async.options.reader import ChildOptions, OptionReader
 from blkdebug_async.options.tree import Options
 from blkdebug_async.trace import RequestView
-
-
-@dataclass(frozen=True, slots=True)
-class Truncation:
-    """How a node's length is to be changed."""
-
-    #: Fail if the length cannot be met exactly; otherwise longer is fine.
-    exact: bool = False
-    #: What to do with new space: "off", "metadata", "falloc" or "full".
-    preallocation: str = "off"
-    #: New space must read as zeros whatever lies below.
-    zero: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class BlockStatus:
-    """What a stretch of a node is made of."""
-
-    #: Bits DATA, ZERO, OFFSET_VALID, RAW, ALLOCATED, EOF, RECURSE of block.flags.
-    flags: int
-    #: Bytes from the asked offset on that are alike.
-    length: int
-    #: Where the stretch starts in target, if OFFSET_VALID.
-    offset: int = 0
-    #: The node below that holds it; None: this node itself.
-    target: Target | None = None
-
-
-class Target(Protocol):
-    """What a driver may ask of a node below it. Offsets and lengths in bytes, any alignment.
-
-    `parent` is the driver's own request; it links the two in messages and explorations.
-    """
-
-    @property
-    def node_name(self) -> str:
-        """Name of the node below."""
-        ...
-
-    @property
-    def plain_filename(self) -> str | None:
-        """File name that opens the node below again; None: only json: can say it."""
-        ...
-
-    @property
-    def is_protocol(self) -> bool:
-        """Whether the node below is opened by a file name or an address."""
-        ...
-
-    @property
-    def length(self) -> int:
-        """Length of the node below in bytes, a multiple of 512."""
-        ...
-
-    @property
-    def limits(self) -> Limits:
-        """Limits of the node below."""
-        ...
-
-    @property
-    def cluster_size(self) -> int:
-        """Allocation unit of the node below in bytes; 0: there is none."""
-        ...
-
-    @property
-    def write_flags(self) -> int:
-        """Request flags that the node below takes natively on writes."""
-        ...
-
-    @property
-    def zero_flags(self) -> int:
-        """Request flags that the node below takes natively on zero writes."""
-        ...
-
-    async def preadv(
-        self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
-    ) -> None:
-        """Read; past the end come zeros."""
-        ...
-
-    async def pwritev(
-        self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
-    ) -> None:
-        """Write; past the end the node grows if its driver can."""
-        ...
-
-    async def pwrite_zeroes(
-        self, offset: int, length: int, flags: int, parent: Request | None
-    ) -> None:
-        """Make a range read as zeros."""
-        ...
-
-    async def pdiscard(self, offset: int, length: int, parent: Request | None) -> None:
-        """Say that a range is not needed any more."""
-        ...
-
-    async def flush(self, parent: Request | None) -> None:
-        """Make everything written before this call safe."""
-        ...
-
-    async def block_status(
-        self, offset: int, length: int, want_zero: bool, parent: Request | None
-    ) -> BlockStatus:
-        """Tell what a range is made of."""
-        ...
-
-    async def truncate(self, size: int, how: Truncation, parent: Request | None) -> None:
-        """Change the length."""
-        ...
-
-    async def fire(self, event: Event, parent: Request | None) -> None:
-        """Announce a debug event to the node below. Skip the call if nobody there hears it."""
-        ...
-
-    def hears(self, event: Event) -> bool:
-        """Tell whether fire() would do anything."""
-        ...
 
 
 class Opener(Protocol):
@@ -234,6 +117,15 @@ class Driver(ABC):
 
     def __init__(self) -> None:
         self.options = {}
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        # Who changes how a request is done, and does not say how it is done at once, would be
+        # passed over by the shortcut of the class that it derives from.
+        if "preadv" in cls.__dict__ and "preadv_nowait" not in cls.__dict__:
+            setattr(cls, "preadv_nowait", Driver.preadv_nowait)  # noqa: B010
+        if "pwritev" in cls.__dict__ and "pwritev_nowait" not in cls.__dict__:
+            setattr(cls, "pwritev_nowait", Driver.pwritev_nowait)  # noqa: B010
 
     # --- life ---
 
@@ -350,6 +242,27 @@ class Driver(ABC):
         """
         raise self._unsupported("write")
 
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        """Do what preadv() does, if it can be done at once and nobody is to see it in between.
+
+        A class that overrides preadv() and not this one never answers at once.
+
+        Returns:
+            Whether it is done. False: preadv() is asked, as if this had never been called; also
+            where it failed, for an error is raised there.
+        """
+        return False
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        """Do what pwritev() does, if it can be done at once and nobody is to see it in between.
+
+        A class that overrides pwritev() and not this one never answers at once.
+
+        Returns:
+            Whether it is done. False: pwritev() is asked; it writes everything again.
+        """
+        return False
+
     async def pwrite_zeroes(self, offset: int, length: int, flags: int, request: Request) -> None:
         """Make bytes read as zeros, faster than by writing them.
 
@@ -444,6 +357,12 @@ class FilterDriver(Driver):
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
     ) -> None:
         await self.file.pwritev(offset, length, iov, flags, request)
+
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        return self.file.preadv_nowait(offset, length, iov)
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        return self.file.pwritev_nowait(offset, length, iov, flags)
 
     async def pwrite_zeroes(self, offset: int, length: int, flags: int, request: Request) -> None:
         await self.file.pwrite_zeroes(offset, length, flags, request)

@@ -11,8 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from blkdebug_async.block.driver import Target, has
+from blkdebug_async.block.driver import has
 from blkdebug_async.block.state import NodeState
+from blkdebug_async.block.target import Target
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.events import Event, IoType
 
@@ -20,12 +21,10 @@ from blkdebug_async.events import Event, IoType
 class Flusher:
     """Flushes of one node."""
 
-    __slots__ = ("_active", "_flushed_generation", "_node", "_waiters", "generation", "targets")
+    __slots__ = ("_active", "_flushed_generation", "_node", "_waiters", "targets")
 
     def __init__(self, node: NodeState) -> None:
         self._node = node
-        #: Rises with every write, zero write and discard, also with failed ones.
-        self.generation = 0
         #: The children that we may write to.
         self.targets: Sequence[Target] = ()
         self._flushed_generation = 0
@@ -45,7 +44,7 @@ class Flusher:
     async def _flush_in_turn(self, request: Request) -> None:
         if self._node.flags.read_only:
             return
-        generation = self.generation
+        generation = self._node.generation
         while self._active:
             await self._wait_turn()
         self._active = True

@@ -11,6 +11,8 @@ from itertools import accumulate
 from typing import Protocol, Self
 
 _ZEROS = bytes(1 << 16)
+#: Types whose memory is nothing but bytes in a row, so that nobody need look.
+_FLAT = frozenset({bytes, bytearray})
 
 
 class Buffer(Protocol):
@@ -32,11 +34,11 @@ class Iovec:
         self.views = views
         self.length = sum(map(len, views)) if length is None else length
         #: Where each view starts; empty until somebody asks.
-        self._starts: list[int] = []
+        self._starts: Sequence[int] = ()
 
     @classmethod
-    def of(cls, buffers: Iterable[Buffer]) -> Self:
-        """Wrap a caller's buffers without copying.
+    def of(cls, buffers: Iterable[Buffer] | Iovec) -> Iovec:
+        """Wrap a caller's buffers without copying; what is wrapped already stays as it is.
 
         Args:
             buffers: Anything with a C-contiguous buffer of any item size.
@@ -44,11 +46,18 @@ class Iovec:
         Raises:
             TypeError: An item has no buffer or is not contiguous.
         """
-        views = [memoryview(buffer) for buffer in buffers]
-        for index, view in enumerate(views):
-            if view.format != "B" or view.ndim != 1 or not view.c_contiguous:
-                views[index] = view.cast("B")
-        return cls(views)
+        if isinstance(buffers, Iovec):
+            return buffers
+        views, length = [], 0
+        for buffer in buffers:
+            view = memoryview(buffer)
+            if type(buffer) not in _FLAT and (
+                view.format != "B" or view.ndim != 1 or not view.c_contiguous
+            ):
+                view = view.cast("B")
+            length += view.nbytes
+            views.append(view)
+        return cls(views, length)
 
     @classmethod
     def over(cls, buffer: bytearray) -> Self:

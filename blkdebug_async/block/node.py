@@ -13,15 +13,17 @@ from typing import Protocol
 
 from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.context import Context
-from blkdebug_async.block.driver import BlockStatus, Driver, Truncation
+from blkdebug_async.block.driver import Driver
 from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.block.flush import Flusher
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits, merge_limits
+from blkdebug_async.block.nowait import NowaitPath
 from blkdebug_async.block.path import RequestPath
 from blkdebug_async.block.permissions import Permissions, Role, child_permissions
 from blkdebug_async.block.state import NodeState
 from blkdebug_async.block.status import query_status
+from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError, SuspendedError
 from blkdebug_async.events import Event
@@ -108,6 +110,13 @@ class Child:
         assert self.permissions.taken & (perms.WRITE | perms.WRITE_UNCHANGED)
         return self.node.path.pwritev(offset, length, iov, flags, parent)
 
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        return self.node.nowait.preadv(offset, length, iov)
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        assert self.permissions.taken & (perms.WRITE | perms.WRITE_UNCHANGED)
+        return self.node.nowait.pwritev(offset, length, iov, flags)
+
     def pwrite_zeroes(
         self, offset: int, length: int, flags: int, parent: Request | None
     ) -> Coroutine[object, None, None]:
@@ -144,7 +153,16 @@ class Child:
 class Node(NodeState):
     """One opened driver in the tree."""
 
-    __slots__ = ("_quiesced", "children", "flusher", "parents", "path", "plain_filename", "told")
+    __slots__ = (
+        "_quiesced",
+        "children",
+        "flusher",
+        "nowait",
+        "parents",
+        "path",
+        "plain_filename",
+        "told",
+    )
 
     #: Edges to the nodes below, in the order in which the driver opened them.
     children: list[Child]
@@ -163,6 +181,7 @@ class Node(NodeState):
         self.plain_filename = None
         self.flusher = Flusher(self)
         self.path = RequestPath(self, self.flusher)
+        self.nowait = NowaitPath(self)
         self._quiesced = 0
         driver.used = True
         driver.on_suspend = self._suspended

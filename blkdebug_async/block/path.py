@@ -14,7 +14,7 @@ from errno import EACCES, EBUSY, EINVAL, EIO, ENOTSUP, EPERM
 
 from blkdebug_async.block.copying import Piece, copy_while_reading
 from blkdebug_async.block.dispatch import Dispatch
-from blkdebug_async.block.driver import Truncation, has
+from blkdebug_async.block.driver import has
 from blkdebug_async.block.flags import (
     COPY_ON_READ,
     MAY_UNMAP,
@@ -28,6 +28,7 @@ from blkdebug_async.block.flush import Flusher
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.padding import Padding, plan_edge_reads, plan_padding
 from blkdebug_async.block.state import NodeState
+from blkdebug_async.block.target import Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError
 from blkdebug_async.events import Event, IoType
@@ -272,7 +273,7 @@ class RequestPath:
             if node.hears(Event.PWRITEV_DONE):
                 await node.fire(Event.PWRITEV_DONE, request)
         finally:
-            self._flusher.generation += 1
+            self._node.generation += 1
             node.grow_to(end)
 
     def _is_plain_write(self, flags: int, length: int) -> bool:
@@ -342,7 +343,7 @@ class RequestPath:
             await self._prepare_write(request, 0)
             await self._dispatch.discard(request, request.offset, request.length)
         finally:
-            self._flusher.generation += 1
+            self._node.generation += 1
 
     async def truncate(self, size: int, how: Truncation, parent: Request | None) -> None:
         """Change the length; nobody writes to new space meanwhile.
@@ -379,7 +380,7 @@ class RequestPath:
                 node.refresh_length()
             raise
         node.refresh_length()
-        self._flusher.generation += 1
+        self._node.generation += 1
 
     async def _resize(self, size: int, how: Truncation, request: Request) -> None:
         driver = self._node.driver

@@ -21,13 +21,14 @@ class NodeState:
     """One node, as its request path sees it. Numbers derived from the limits are kept ready."""
 
     __slots__ = (
-        "_length",
         "align_mask",
         "context",
         "copy_on_read",
         "driver",
         "flags",
+        "generation",
         "has_zeroes",
+        "known_length",
         "limits",
         "longest_transfer",
         "name",
@@ -49,6 +50,10 @@ class NodeState:
     has_zeroes: bool
     #: Whether reads copy what they find in the backing node.
     copy_on_read: bool
+    #: Rises with every write, zero write and discard, also with failed ones.
+    generation: int
+    #: What length was when it was last asked for or written past; all of it for most drivers.
+    known_length: int
 
     def __init__(self, name: str, driver: Driver, context: Context, flags: OpenFlags) -> None:
         self.name = name
@@ -58,7 +63,8 @@ class NodeState:
         self.tracker = Tracker(context)
         self.has_zeroes = has(driver, "pwrite_zeroes")
         self.copy_on_read = flags.copy_on_read
-        self._length = 0
+        self.generation = 0
+        self.known_length = 0
         self.set_limits(Limits())
 
     def set_limits(self, limits: Limits) -> None:
@@ -75,7 +81,7 @@ class NodeState:
     @property
     def length(self) -> int:
         """Length in bytes, a multiple of 512; the driver is asked only if it may vary."""
-        return self.refresh_length() if self.driver.has_variable_length else self._length
+        return self.refresh_length() if self.driver.has_variable_length else self.known_length
 
     def refresh_length(self) -> int:
         """Ask the driver for the length and remember it.
@@ -83,13 +89,13 @@ class NodeState:
         Raises:
             OSError: The driver cannot tell.
         """
-        self._length = align_up(self.driver.length(), SECTOR_SIZE)
-        return self._length
+        self.known_length = align_up(self.driver.length(), SECTOR_SIZE)
+        return self.known_length
 
     def grow_to(self, end: int) -> None:
         """Remember that a write has reached end."""
-        if end > self._length:
-            self._length = align_up(end, SECTOR_SIZE)
+        if end > self.known_length:
+            self.known_length = align_up(end, SECTOR_SIZE)
 
     def begin(
         self, op: IoType, offset: int, length: int, flags: int, parent: Request | None

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from blkdebug_async.block.driver import BlockStatus, has
+from blkdebug_async.block.driver import has
 from blkdebug_async.block.flags import ALLOCATED, DATA, EOF, OFFSET_VALID, RAW, RECURSE, ZERO
 from blkdebug_async.block.state import NodeState
+from blkdebug_async.block.target import BlockStatus
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.events import IoType
 from blkdebug_async.units import align_down, align_up

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from errno import EIO, ENOTSUP
 from typing import ClassVar, Final, Self
 
-from blkdebug_async.block.driver import BlockStatus, Driver, Opener, Truncation
+from blkdebug_async.block.driver import Driver, Opener
 from blkdebug_async.block.flags import DATA, FUA, MAY_UNMAP, NO_FALLBACK, OFFSET_VALID, ZERO
 from blkdebug_async.block.iovec import Buffer, Iovec
+from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.options.reader import Kind, OptionReader
@@ -96,6 +97,22 @@ class MemoryDriver(Driver):
     async def preadv(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
     ) -> None:
+        self._read(offset, iov)
+
+    async def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        self._write(offset, iov)
+
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        self._read(offset, iov)
+        return True
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        self._write(offset, iov)
+        return True
+
+    def _read(self, offset: int, iov: Iovec) -> None:
         for view in iov.views:
             end = offset + len(view)
             if offset >> _SHIFT == (end - 1) >> _SHIFT:
@@ -106,9 +123,7 @@ class MemoryDriver(Driver):
                 self._copy_out(offset, view)
             offset = end
 
-    async def pwritev(
-        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
-    ) -> None:
+    def _write(self, offset: int, iov: Iovec) -> None:
         for view in iov.views:
             self._copy_in(offset, view)
             offset += len(view)

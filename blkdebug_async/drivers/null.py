@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar, Final, Self
 
-from blkdebug_async.block.driver import BlockStatus, Driver, Opener
+from blkdebug_async.block.driver import Driver, Opener
 from blkdebug_async.block.flags import FUA, OFFSET_VALID, ZERO
 from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.target import BlockStatus
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.block.turn import LastFirst
 from blkdebug_async.errors import OptionError
@@ -88,6 +89,16 @@ class NullDriver(Driver):
         if self._latency_s:
             await asyncio.sleep(self._latency_s)
 
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        if self._latency_s:
+            return False
+        if self._read_zeroes:
+            iov.fill(0)
+        return True
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        return not self._latency_s
+
     async def flush_to_disk(self, request: Request) -> None:
         if self._latency_s:
             await asyncio.sleep(self._latency_s)
@@ -141,6 +152,12 @@ class NullAioDriver(NullDriver):
         await super().pwritev(offset, length, iov, flags, request)
         if self._turn is not None:
             await self._turn.take_turn()
+
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        return self._turn is None and super().preadv_nowait(offset, length, iov)
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        return self._turn is None and super().pwritev_nowait(offset, length, iov, flags)
 
     async def flush_to_disk(self, request: Request) -> None:
         await super().flush_to_disk(request)

@@ -12,11 +12,12 @@ from dataclasses import replace
 from errno import EINVAL, ENOTSUP
 from typing import ClassVar, Final, Self
 
-from blkdebug_async.block.driver import BlockStatus, Driver, NodeSource, Opener, Target, Truncation
+from blkdebug_async.block.driver import Driver, NodeSource, Opener
 from blkdebug_async.block.flags import DATA, FUA, MAY_UNMAP, NO_FALLBACK, WRITE_UNCHANGED, ZERO
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Role
+from blkdebug_async.block.target import BlockStatus, Target, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError
 from blkdebug_async.options.reader import OptionReader

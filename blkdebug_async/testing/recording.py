@@ -9,20 +9,14 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import ClassVar, Self
 
-from blkdebug_async.block.driver import (
-    BlockStatus,
-    Driver,
-    FilterDriver,
-    NodeSource,
-    Opener,
-    Truncation,
-)
+from blkdebug_async.block.driver import Driver, FilterDriver, NodeSource, Opener
 from blkdebug_async.block.flags import DATA, FUA, MAY_UNMAP, NO_FALLBACK, OFFSET_VALID
 from blkdebug_async.block.flags import WRITE_UNCHANGED as UNCHANGED
 from blkdebug_async.block.iovec import Buffer, Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Role
 from blkdebug_async.block.split import transfer_limit
+from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.options.reader import OptionReader

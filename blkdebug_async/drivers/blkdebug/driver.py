@@ -15,11 +15,12 @@ from errno import EFBIG, EINVAL, EISDIR, ENOENT, ENOTSUP
 from functools import partial
 from typing import ClassVar, Final, Self, TypeVar
 
-from blkdebug_async.block.driver import BlockStatus, FilterDriver, NodeSource, Opener
+from blkdebug_async.block.driver import FilterDriver, NodeSource, Opener
 from blkdebug_async.block.flags import FUA, MAY_UNMAP, NO_FALLBACK, WRITE_UNCHANGED, OpenFlags
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Permissions, Role
+from blkdebug_async.block.target import BlockStatus
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.compat import SAFE, Compat
 from blkdebug_async.drivers.blkdebug.breakpoints import Breakpoints, Parked
@@ -137,6 +138,7 @@ class BlkdebugDriver(FilterDriver):
     def _use(self, machine: RuleMachine) -> None:
         self.machine = machine
         self.heard = machine.heard
+        self._armed = machine.armed
         self._watch_phases()
 
     def _watch_phases(self) -> None:
@@ -174,7 +176,7 @@ class BlkdebugDriver(FilterDriver):
     async def preadv(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
     ) -> None:
-        if self.machine.has_armed and await self._fails(IoType.READ, offset, length):
+        if self._armed and await self._fails(IoType.READ, offset, length):
             return
         if self._holds_driver:
             await self._between(
@@ -186,7 +188,7 @@ class BlkdebugDriver(FilterDriver):
     async def pwritev(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
     ) -> None:
-        if self.machine.has_armed and await self._fails(IoType.WRITE, offset, length):
+        if self._armed and await self._fails(IoType.WRITE, offset, length):
             return
         if self._holds_driver:
             await self._between(
@@ -195,12 +197,22 @@ class BlkdebugDriver(FilterDriver):
         else:
             await self.file.pwritev(offset, length, iov, flags, request)
 
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        if self._armed or self._holds_driver:
+            return False
+        return self.file.preadv_nowait(offset, length, iov)
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        if self._armed or self._holds_driver:
+            return False
+        return self.file.pwritev_nowait(offset, length, iov, flags)
+
     async def pwrite_zeroes(self, offset: int, length: int, flags: int, request: Request) -> None:
         limits = self._limits
         if length < max(limits.pwrite_zeroes_alignment or 1, limits.request_alignment):
             # Before any rule is asked: it becomes a write, and rules are asked about that.
             raise BlockError(ENOTSUP, f"zero write of {length} bytes is below the alignment")
-        if self.machine.has_armed and await self._fails(IoType.WRITE_ZEROES, offset, length):
+        if self._armed and await self._fails(IoType.WRITE_ZEROES, offset, length):
             return
         if self._holds_driver:
             await self._between(
@@ -212,7 +224,7 @@ class BlkdebugDriver(FilterDriver):
     async def pdiscard(self, offset: int, length: int, request: Request) -> None:
         if length < self._limits.request_alignment:
             raise BlockError(ENOTSUP, f"discard of {length} bytes is below the alignment")
-        if self.machine.has_armed and await self._fails(IoType.DISCARD, offset, length):
+        if self._armed and await self._fails(IoType.DISCARD, offset, length):
             return
         if self._holds_driver:
             work = partial(self.file.pdiscard, offset, length, request)
@@ -221,7 +233,7 @@ class BlkdebugDriver(FilterDriver):
             await self.file.pdiscard(offset, length, request)
 
     async def flush_to_disk(self, request: Request) -> None:
-        if self.machine.has_armed and await self._fails(IoType.FLUSH, 0, 0):
+        if self._armed and await self._fails(IoType.FLUSH, 0, 0):
             return
         if self._holds_driver:
             await self._between(partial(self.file.flush, request), request)
@@ -231,7 +243,7 @@ class BlkdebugDriver(FilterDriver):
     async def block_status(
         self, offset: int, length: int, want_zero: bool, request: Request
     ) -> BlockStatus:
-        if self.machine.has_armed:
+        if self._armed:
             await self._fails(IoType.BLOCK_STATUS, offset, length)
         work = partial(super().block_status, offset, length, want_zero, request)
         return await (self._between(work, request) if self._holds_driver else work())

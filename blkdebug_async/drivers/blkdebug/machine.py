@@ -16,7 +16,7 @@ QEMU: block/blkdebug.c, blkdebug_co_debug_event() and rule_check().
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Set
 from dataclasses import dataclass
 from itertools import chain
 from typing import Final, TypeVar, assert_never
@@ -84,9 +84,9 @@ class RuleMachine:
         return self._heard
 
     @property
-    def has_armed(self) -> bool:
-        """Whether verdict() could be anything but None."""
-        return bool(self._armed)
+    def armed(self) -> Collection[object]:
+        """What verdict() asks: always the same object; while it is empty, verdict() is None."""
+        return self._armed
 
     def watches_phase(self, phase: Phase) -> bool:
         """Tell whether any breakpoint is for a phase."""

@@ -17,11 +17,12 @@ from errno import EINVAL, EIO, ENOTSUP
 from mmap import PAGESIZE
 from typing import ClassVar, Final, ParamSpec, Self, TypeVar
 
-from blkdebug_async.block.driver import BlockStatus, Driver, Opener, Truncation
+from blkdebug_async.block.driver import Driver, Opener
 from blkdebug_async.block.flags import DATA, MAY_UNMAP, NO_FALLBACK, OFFSET_VALID, OpenFlags
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import ALL, RESIZE, WRITE, WRITE_UNCHANGED, Permissions
+from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.block.turn import LastFirst
 from blkdebug_async.compat import SAFE
@@ -288,6 +289,20 @@ class FileDriver(Driver):
             await self._in_thread("write to", write_direct, self._fd, iov, offset)
         else:
             await self._in_thread("write to", write_rest, self._fd, iov, offset, done)
+
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        if not self._nowait or self._takes_a_turn:
+            return False
+        try:
+            return os.preadv(self._fd, iov.views, offset, self._nowait) == length
+        except OSError:
+            # It would wait; or the error will come again where it may wait.
+            return False
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        if length > self._longest_in_place or self._takes_a_turn:
+            return False
+        return self._in_place.write(self._fd, iov.views, offset, length) == length
 
     async def pwrite_zeroes(self, offset: int, length: int, flags: int, request: Request) -> None:
         zero = self._zeroing.write_zeroes

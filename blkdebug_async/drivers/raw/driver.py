@@ -11,7 +11,7 @@ from dataclasses import replace
 from errno import EINVAL, ENOSPC, ENOTSUP, EPERM
 from typing import ClassVar, Final, Self
 
-from blkdebug_async.block.driver import BlockStatus, Driver, NodeSource, Opener, Target, Truncation
+from blkdebug_async.block.driver import Driver, NodeSource, Opener
 from blkdebug_async.block.flags import (
     FUA,
     MAY_UNMAP,
@@ -24,6 +24,7 @@ from blkdebug_async.block.flags import (
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import RESIZE, WRITE, Permissions, Role
+from blkdebug_async.block.target import BlockStatus, Target, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.drivers.raw.probe import PROBE_SIZE, probe_format
 from blkdebug_async.errors import BlockError, OptionError
@@ -145,6 +146,25 @@ class RawDriver(Driver):
         if file.hears(Event.WRITE_AIO):
             await file.fire(Event.WRITE_AIO, request)
         await file.pwritev(offset, length, iov, flags, request)
+
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        file = self.file
+        # Outside of a window is for preadv() to refuse.
+        if self._fixed_size is not None and offset + length > self._fixed_size:
+            return False
+        return not file.hears(Event.READ_AIO) and file.preadv_nowait(
+            offset + self._offset, length, iov
+        )
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        file = self.file
+        if (self._fixed_size is not None and offset + length > self._fixed_size) or (
+            self.probed and offset < PROBE_SIZE
+        ):
+            return False
+        return not file.hears(Event.WRITE_AIO) and file.pwritev_nowait(
+            offset + self._offset, length, iov, flags
+        )
 
     async def pwrite_zeroes(self, offset: int, length: int, flags: int, request: Request) -> None:
         offset = self._translate(offset, length, ENOSPC)

@@ -9,11 +9,12 @@ from hypothesis import strategies as st
 
 from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.context import Context
-from blkdebug_async.block.driver import BlockStatus, Driver, NodeSource, Opener, Target
+from blkdebug_async.block.driver import Driver, NodeSource, Opener
 from blkdebug_async.block.flags import COPY_ON_READ, DATA, PREFETCH, WRITE_UNCHANGED, OpenFlags
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Role
+from blkdebug_async.block.target import BlockStatus, Target
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.disk import Disk
 from blkdebug_async.drivers.copy_on_read import CopyOnReadDriver

@@ -6,7 +6,6 @@ from errno import EACCES, EBUSY, EINVAL, EIO, ENOSPC, ENOTSUP, EPERM
 
 import pytest
 
-from blkdebug_async.block.driver import Truncation
 from blkdebug_async.block.flags import (
     FUA,
     MAY_UNMAP,
@@ -16,6 +15,7 @@ from blkdebug_async.block.flags import (
 )
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
+from blkdebug_async.block.target import Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError
 from blkdebug_async.events import Event, IoType

@@ -4,7 +4,6 @@ from errno import EIO
 
 import pytest
 
-from blkdebug_async.block.driver import BlockStatus
 from blkdebug_async.block.flags import (
     ALLOCATED,
     DATA,
@@ -14,6 +13,7 @@ from blkdebug_async.block.flags import (
     ZERO,
 )
 from blkdebug_async.block.limits import Limits
+from blkdebug_async.block.target import BlockStatus
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.drivers.null import NullCoDriver

@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import pytest
 
-from blkdebug_async.block.driver import Opener, Truncation
+from blkdebug_async.block.driver import Opener
 from blkdebug_async.block.permissions import Role
+from blkdebug_async.block.target import Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.drivers.raw.driver import RawDriver

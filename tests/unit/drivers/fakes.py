@@ -2,11 +2,12 @@ from __future__ import annotations
 
 from errno import EPERM
 
-from blkdebug_async.block.driver import BlockStatus, NodeSource, Target, Truncation
+from blkdebug_async.block.driver import NodeSource
 from blkdebug_async.block.flags import DATA, OFFSET_VALID, OpenFlags
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Role
+from blkdebug_async.block.target import BlockStatus, Target, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.compat import SAFE, Compat
 from blkdebug_async.errors import BlockError
@@ -54,6 +55,12 @@ class FakeTarget:
     ) -> None:
         self.calls.append(("pwritev", offset, length, flags))
         self.data[offset : offset + length] = iov.tobytes()
+
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        return False
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        return False
 
     async def pwrite_zeroes(
         self, offset: int, length: int, flags: int, parent: Request | None

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blkdebug_async.block.driver import Truncation
 from blkdebug_async.block.flags import DATA, FUA, MAY_UNMAP, NO_FALLBACK, OFFSET_VALID, ZERO
 from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.target import Truncation
 from blkdebug_async.drivers.memory import PAGE_SIZE, MemoryDriver
 from blkdebug_async.errors import BlockError, OptionError
 from tests.unit.drivers.fakes import REQUEST, FakeOpener, reader

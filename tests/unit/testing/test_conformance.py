@@ -5,10 +5,11 @@ from errno import EIO
 
 import pytest
 
-from blkdebug_async.block.driver import BlockStatus, NodeSource, Truncation
+from blkdebug_async.block.driver import NodeSource
 from blkdebug_async.block.flags import DATA, ZERO
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
+from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError
 from blkdebug_async.testing import (

@@ -35,7 +35,7 @@ def errno_of(machine: RuleMachine, iotype: IoType = IoType.READ, offset: int = 0
 
 def test_nothing_fails_before_the_event() -> None:
     machine = RuleMachine([InjectError(READ)])
-    assert not machine.has_armed
+    assert not machine.armed
     assert errno_of(machine) is None
 
 
@@ -51,7 +51,7 @@ def test_two_injections_for_once_fail_two_requests() -> None:
     )
     machine.on_event(READ)
     assert [errno_of(machine) for _ in range(3)] == [ENOSPC, EPERM, None]
-    assert not machine.has_armed
+    assert not machine.armed
 
 
 def test_injection_for_once_does_not_come_back_with_the_event() -> None:
@@ -108,7 +108,7 @@ def test_errno_zero_hides_later_rules_and_is_never_used_up() -> None:
     machine = RuleMachine([InjectError(READ, errno=0, once=True), InjectError(READ, errno=EIO)])
     machine.on_event(READ)
     assert [machine.verdict(IoType.READ, 0, 512) for _ in range(2)] == [None, None]
-    assert machine.has_armed
+    assert machine.armed
 
 
 def test_errno_zero_on_another_event_cancels_the_active_error() -> None:
@@ -343,7 +343,7 @@ def test_removed_injection_is_disarmed() -> None:
     machine = RuleMachine([InjectError(READ)])
     machine.on_event(READ)
     assert machine.remove_rule(InjectError(READ))
-    assert not machine.has_armed
+    assert not machine.armed
     assert errno_of(machine) is None
 
 

@@ -18,7 +18,7 @@ ERA_2018 = Compat(rule_state_of_2018=True)
 def test_of_2018_event_without_breakpoints_is_done_on_return(rules: list[Rule]) -> None:
     machine = RuleMachine(rules, ERA_2018)
     assert machine.on_event(READ) == ()
-    assert machine.has_armed is bool(rules)
+    assert bool(machine.armed) is bool(rules)
 
 
 def test_of_2018_request_is_held_at_the_newest_breakpoint_first_and_then_at_the_next() -> None:
@@ -31,9 +31,9 @@ def test_of_2018_rules_behind_a_breakpoint_wait_with_the_request() -> None:
     machine.add_rule(Suspend("A", event=READ))
     held = iter(machine.on_event(READ))
     assert next(held) == ("A",)
-    assert (machine.state, machine.has_armed) == (1, False)
+    assert (machine.state, bool(machine.armed)) == (1, False)
     assert list(held) == []
-    assert (machine.state, machine.has_armed) == (2, True)
+    assert (machine.state, bool(machine.armed)) == (2, True)
 
 
 def test_of_2018_event_meanwhile_overwrites_a_pending_state_change() -> None:

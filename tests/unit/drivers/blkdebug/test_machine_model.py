@@ -158,7 +158,7 @@ class Pair:
             self.machine.add_rule(step)
             self.model.insert(step)
         assert self.machine.state == self.model.state
-        assert self.machine.has_armed == bool(self.model.active)
+        assert bool(self.machine.armed) == bool(self.model.active)
         assert self.machine.heard == {event for event, rules in self.model.rules.items() if rules}
 
     def go_on(

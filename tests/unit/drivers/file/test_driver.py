@@ -12,7 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blkdebug_async.block import permissions as perms
-from blkdebug_async.block.driver import Truncation
 from blkdebug_async.block.flags import (
     DATA,
     MAY_UNMAP,
@@ -24,6 +23,7 @@ from blkdebug_async.block.flags import (
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Permissions
+from blkdebug_async.block.target import Truncation
 from blkdebug_async.drivers.file import driver as file_driver
 from blkdebug_async.drivers.file.driver import FileDriver, HostDeviceDriver
 from blkdebug_async.drivers.file.in_place import LONGEST_WRITE

@@ -5,7 +5,6 @@ from errno import EINVAL, ENOSPC, ENOTSUP, EPERM
 import pytest
 
 from blkdebug_async.block import permissions as perms
-from blkdebug_async.block.driver import Truncation
 from blkdebug_async.block.flags import (
     FUA,
     MAY_UNMAP,
@@ -18,6 +17,7 @@ from blkdebug_async.block.flags import (
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Permissions, Role
+from blkdebug_async.block.target import Truncation
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.events import Event

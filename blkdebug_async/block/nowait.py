@@ -1,0 +1,110 @@
+"""Requests that are answered at once: plain calls down the tree, in which nobody can look.
+
+What takes no time needs no Request: nothing can be suspended, cancelled, drained or overlapped
+while it happens. So here are the steps of path.py for requests that wait for nothing and that
+nobody listens to, without those steps that would do nothing. Whatever is out of the ordinary, and
+whatever fails, is left to path.py as if nothing had been tried.
+"""
+
+from __future__ import annotations
+
+from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.padding import plan_edge_reads, plan_padding
+from blkdebug_async.block.state import NodeState
+from blkdebug_async.events import Event
+
+
+class NowaitPath:
+    """Requests to one node that are answered at once, or not here."""
+
+    __slots__ = ("_node",)
+
+    def __init__(self, node: NodeState) -> None:
+        self._node = node
+
+    def preadv(self, offset: int, length: int, iov: Iovec) -> bool:
+        """Read, if that needs no waiting; False: nothing has happened.
+
+        Args:
+            offset: First byte.
+            length: Bytes, iov.length.
+            iov: Where they go.
+        """
+        node = self._node
+        driver = node.driver
+        if (
+            offset < 0
+            or offset + length > (node.length if driver.has_variable_length else node.known_length)
+            or node.copy_on_read
+            or node.tracker.serialising
+            or node.context.observer is not None
+            or driver.holds_completion
+        ):
+            return False
+        if (offset | length) & node.align_mask:
+            return self._read_padded(offset, length, iov)
+        return length <= node.longest_transfer and driver.preadv_nowait(offset, length, iov)
+
+    def _read_padded(self, offset: int, length: int, iov: Iovec) -> bool:
+        node = self._node
+        padding = plan_padding(offset, length, node.align_mask + 1)
+        start, grown = padding.start, padding.grown
+        if not length or grown > node.longest_transfer or start + grown > node.length:
+            return False
+        wide = iov.joined(
+            [memoryview(bytearray(padding.head))], [memoryview(bytearray(padding.tail))]
+        )
+        return node.driver.preadv_nowait(start, grown, wide)
+
+    def pwritev(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        """Write, if that needs no waiting; False: path.pwritev() is to do all of it.
+
+        Args:
+            offset: First byte.
+            length: Bytes, iov.length.
+            iov: What is written.
+            flags: Request flags; any that the driver does not take natively means no.
+        """
+        node = self._node
+        driver = node.driver
+        heard = driver.heard
+        if (
+            offset < 0
+            or offset + length > (node.length if driver.has_variable_length else node.known_length)
+            or flags & ~driver.write_flags
+            or node.flags.read_only
+            or node.flags.detect_zeroes != "off"
+            or node.tracker.serialising
+            or node.context.observer is not None
+            or driver.holds_completion
+            or (heard and (Event.PWRITEV in heard or Event.PWRITEV_DONE in heard))
+        ):
+            return False
+        if (offset | length) & node.align_mask:
+            return self._write_padded(offset, length, iov, flags)
+        return length <= node.longest_transfer and self._write(offset, length, iov, flags)
+
+    def _write(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        node = self._node
+        if not node.driver.pwritev_nowait(offset, length, iov, flags):
+            return False
+        node.generation += 1
+        return True
+
+    def _write_padded(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        """Read the edges and write whole blocks, on a node that is otherwise idle and unheard."""
+        node = self._node
+        # Whoever is in flight might be on the same block, which the lasting path finds out.
+        if not length or node.driver.heard or node.tracker.requests:
+            return False
+        padding = plan_padding(offset, length, node.align_mask + 1)
+        start, grown = padding.start, padding.grown
+        if grown > node.longest_transfer or start + grown > node.length:
+            return False
+        scratch = memoryview(bytearray(padding.scratch_length))
+        for edge in plan_edge_reads(padding):
+            view = scratch[edge.scratch : edge.scratch + edge.length]
+            if not node.driver.preadv_nowait(edge.offset, edge.length, Iovec([view], edge.length)):
+                return False
+        wide = iov.joined([scratch[: padding.head]], [scratch[len(scratch) - padding.tail :]])
+        return self._write(start, grown, wide, flags)
