@@ -218,7 +218,7 @@ class _Reopening:
 
 def _point(child: Child, node: Node) -> None:
     child.node.parents.remove(child)
-    child.node = node
+    child.point_to(node)
     node.parents.append(child)
 
 

@@ -117,6 +117,10 @@ class Driver(ABC):
 
     def __init__(self) -> None:
         self.options = {}
+        # Each request asks for these, and what an object has itself is found sooner.
+        self.heard = self.heard
+        self.holds_completion = self.holds_completion
+        self.write_flags = self.write_flags
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

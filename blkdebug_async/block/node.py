@@ -52,20 +52,36 @@ class Parent(Protocol):
         ...
 
 
+class ReadNowait(Protocol):
+    """A read that is done at once or not at all."""
+
+    def __call__(self, offset: int, length: int, iov: Iovec) -> bool: ...
+
+
 class Child:
     """An edge from a parent down to a node; this is how drivers reach what lies below them.
 
     The request methods return the coroutine of the path below without one of their own.
     """
 
-    __slots__ = ("name", "node", "parent", "permissions", "role")
+    __slots__ = ("name", "node", "parent", "permissions", "preadv_nowait", "role")
+
+    #: The node below; change it with point_to().
+    node: Node
+    #: The path below itself: here a call more would be felt.
+    preadv_nowait: ReadNowait
 
     def __init__(self, name: str, node: Node, parent: Parent, role: Role) -> None:
         self.name = name
-        self.node = node
+        self.point_to(node)
         self.parent = parent
         self.role = role
         self.permissions = Permissions(0, perms.ALL)
+
+    def point_to(self, node: Node) -> None:
+        """Lead to another node."""
+        self.node = node
+        self.preadv_nowait = node.nowait.preadv
 
     @property
     def node_name(self) -> str:
@@ -109,9 +125,6 @@ class Child:
     ) -> Coroutine[object, None, None]:
         assert self.permissions.taken & (perms.WRITE | perms.WRITE_UNCHANGED)
         return self.node.path.pwritev(offset, length, iov, flags, parent)
-
-    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
-        return self.node.nowait.preadv(offset, length, iov)
 
     def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
         assert self.permissions.taken & (perms.WRITE | perms.WRITE_UNCHANGED)

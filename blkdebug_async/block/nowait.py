@@ -34,7 +34,7 @@ class NowaitPath:
         driver = node.driver
         if (
             offset < 0
-            or offset + length > (node.length if driver.has_variable_length else node.known_length)
+            or offset + length > (node.length if node.variable_length else node.known_length)
             or node.copy_on_read
             or node.tracker.serialising
             or node.context.observer is not None
@@ -70,7 +70,7 @@ class NowaitPath:
         heard = driver.heard
         if (
             offset < 0
-            or offset + length > (node.length if driver.has_variable_length else node.known_length)
+            or offset + length > (node.length if node.variable_length else node.known_length)
             or flags & ~driver.write_flags
             or node.flags.read_only
             or node.flags.detect_zeroes != "off"

@@ -33,6 +33,7 @@ class NodeState:
         "longest_transfer",
         "name",
         "tracker",
+        "variable_length",
         "zero_plan",
     )
 
@@ -48,6 +49,8 @@ class NodeState:
     zero_plan: ZeroPlan
     #: Whether the driver can write zeros by itself.
     has_zeroes: bool
+    #: Whether the driver is asked for the length at each use.
+    variable_length: bool
     #: Whether reads copy what they find in the backing node.
     copy_on_read: bool
     #: Rises with every write, zero write and discard, also with failed ones.
@@ -63,6 +66,7 @@ class NodeState:
         self.tracker = Tracker(context)
         self.has_zeroes = has(driver, "pwrite_zeroes")
         self.copy_on_read = flags.copy_on_read
+        self.variable_length = driver.has_variable_length
         self.generation = 0
         self.known_length = 0
         self.set_limits(Limits())
@@ -81,7 +85,7 @@ class NodeState:
     @property
     def length(self) -> int:
         """Length in bytes, a multiple of 512; the driver is asked only if it may vary."""
-        return self.refresh_length() if self.driver.has_variable_length else self.known_length
+        return self.refresh_length() if self.variable_length else self.known_length
 
     def refresh_length(self) -> int:
         """Ask the driver for the length and remember it.
