@@ -9,7 +9,7 @@ whatever fails, is left to path.py as if nothing had been tried.
 from __future__ import annotations
 
 from blkdebug_async.block.iovec import Iovec
-from blkdebug_async.block.padding import plan_edge_reads, plan_padding
+from blkdebug_async.block.padding import Padding, plan_edge_reads, plan_padding
 from blkdebug_async.block.state import NodeState
 from blkdebug_async.events import Event
 
@@ -97,14 +97,33 @@ class NowaitPath:
         # Whoever is in flight might be on the same block, which the lasting path finds out.
         if not length or node.driver.heard or node.tracker.requests:
             return False
-        padding = plan_padding(offset, length, node.align_mask + 1)
-        start, grown = padding.start, padding.grown
+        mask = node.align_mask
+        start = offset & ~mask
+        grown = (offset + length + mask & ~mask) - start
         if grown > node.longest_transfer or start + grown > node.length:
             return False
+        if grown == mask + 1:
+            return self._write_in_block(start, grown, offset, iov, flags)
+        return self._write_between_edges(plan_padding(offset, length, mask + 1), iov, flags)
+
+    def _write_in_block(self, start: int, size: int, offset: int, iov: Iovec, flags: int) -> bool:
+        """Write within one block: copying the little there is costs less than a list of views."""
+        block = bytearray(size)
+        whole = Iovec([memoryview(block)], size)
+        if not self._node.driver.preadv_nowait(start, size, whole):
+            return False
+        position = offset - start
+        for view in iov.views:
+            block[position : position + len(view)] = view
+            position += len(view)
+        return self._write(start, size, whole, flags)
+
+    def _write_between_edges(self, padding: Padding, iov: Iovec, flags: int) -> bool:
+        driver = self._node.driver
         scratch = memoryview(bytearray(padding.scratch_length))
         for edge in plan_edge_reads(padding):
             view = scratch[edge.scratch : edge.scratch + edge.length]
-            if not node.driver.preadv_nowait(edge.offset, edge.length, Iovec([view], edge.length)):
+            if not driver.preadv_nowait(edge.offset, edge.length, Iovec([view], edge.length)):
                 return False
         wide = iov.joined([scratch[: padding.head]], [scratch[len(scratch) - padding.tail :]])
-        return self._write(start, grown, wide, flags)
+        return self._write(padding.start, padding.grown, wide, flags)
