@@ -18,6 +18,7 @@ from blkdebug_async.options.tree import (
     Empty,
     Nested,
     Options,
+    Scalar,
     Warn,
     as_text,
     extract,
@@ -186,10 +187,10 @@ def parse_enum(text: str, allowed: type[E] | Iterable[E]) -> E:
 
     QEMU: qapi/qapi-util.c, qapi_enum_parse().
     """
-    for member in allowed:
-        if member == text:
-            return member
-    raise OptionError(f"invalid parameter value: {text}")
+    members = tuple(allowed)
+    if text not in members:
+        raise OptionError(f"invalid parameter value: {text}")
+    return members[members.index(text)]
 
 
 def check_value(name: str, text: str, kind: Kind) -> None:
@@ -255,12 +256,18 @@ class OptionReader:
 
         QEMU: util/qemu-option.c, qemu_opts_absorb_qdict().
         """
-        for key in qemu_order(self._options):
-            if key in kinds and (text := as_text(self._options[key])) is not None:
+        options = self._options
+        doubtful = [
+            key for key in options if key in kinds and not _is_fine(options[key], kinds[key])
+        ]
+        for key in qemu_order(doubtful):
+            text = as_text(options[key])
+            if text is not None:
                 check_value(key, text, kinds[key])
 
     def _take(self, name: str) -> str | None:
-        return as_text(self._options.pop(name, None))
+        # Most options are not there.
+        return as_text(self._options.pop(name)) if name in self._options else None
 
     def take_str(self, name: str, default: T) -> str | T:
         """Take a text; numbers and switches count as what one would have typed."""
@@ -269,17 +276,26 @@ class OptionReader:
 
     def take_size(self, name: str, default: T) -> int | T:
         """Take a size in bytes, as scan_size() reads it."""
-        text = self._take(name)
+        value = self._options.pop(name, None)
+        if type(value) is int and 0 <= value < _UINT64:
+            return value
+        text = as_text(value)
         return default if text is None else parse_size(name, text, warn=self._warn)
 
     def take_number(self, name: str, default: T) -> int | T:
         """Take a number, as scan_number() reads it."""
-        text = self._take(name)
+        value = self._options.pop(name, None)
+        if type(value) is int and 0 <= value < _UINT64:
+            return value
+        text = as_text(value)
         return default if text is None else parse_number(name, text)
 
     def take_bool(self, name: str, default: T) -> bool | T:
         """Take a switch."""
-        text = self._take(name)
+        value = self._options.pop(name, None)
+        if isinstance(value, bool):
+            return value
+        text = as_text(value)
         return default if text is None else parse_bool(name, text)
 
     def take_enum(self, name: str, allowed: type[E] | Iterable[E], default: T) -> E | T:
@@ -362,7 +378,7 @@ class OptionReader:
         return rules
 
     def _split_known(self, options: Options, kinds: Mapping[str, Kind]) -> Options:
-        OptionReader(options, driver=self._driver, warn=self._warn).check(kinds)
+        self._rule(options).check(kinds)
         return {key: options.pop(key) for key in list(options) if key in kinds}
 
     def _rule(self, options: Options) -> OptionReader:
@@ -408,6 +424,15 @@ class OptionReader:
             )
 
 
+def _is_fine(value: Scalar, kind: Kind) -> bool:
+    """Tell, without reading any text, whether a value is surely of a kind."""
+    if kind is Kind.STR or value is None:
+        return True
+    if isinstance(value, bool):
+        return kind is Kind.BOOL
+    return isinstance(value, int) and kind is not Kind.BOOL and 0 <= value < _UINT64
+
+
 def _first(options: Options) -> str:
     return qemu_order(options)[0]
 
@@ -415,16 +440,22 @@ def _first(options: Options) -> str:
 def _take_elements(options: Options) -> list[Options | None]:
     # None stands for an element that has no keys because it is no dictionary. An index with both
     # a value and keys of its own ends the list, as a missing one does.
+    below: dict[str, list[str]] = {}
+    for key in options:
+        index, dot, _ = key.partition(".")
+        if dot:
+            below.setdefault(index, []).append(key)
     elements: list[Options | None] = []
     while True:
         index = str(len(elements))
-        has_keys = any(key.startswith(f"{index}.") for key in options)
-        if has_keys == (index in options):
+        keys = below.get(index)
+        if (keys is not None) == (index in options):
             return elements
-        if has_keys:
-            elements.append(extract(options, f"{index}."))
-        else:
+        if keys is None:
             elements.append({} if options.pop(index) is Empty.DICT else None)
+        else:
+            start = len(index) + 1
+            elements.append({key[start:]: options.pop(key) for key in qemu_order(keys)})
 
 
 def _check_word(index: int, word: Nested, allowed: Collection[str]) -> str:

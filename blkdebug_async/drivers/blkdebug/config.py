@@ -8,11 +8,11 @@ QEMU: block/blkdebug.c, read_config(), add_rule() and blkdebug_open().
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from errno import EIO
-from typing import Final, assert_never
+from types import MappingProxyType
+from typing import Final, NamedTuple, assert_never
 
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import NAMES
@@ -63,7 +63,10 @@ _RULE_OPTIONS: Final = {
     },
     _SET_STATE: {"event": Kind.STR, "state": Kind.NUMBER, "new_state": Kind.NUMBER},
 }
-_EVENTS_SINCE_2018: Final = frozenset({Event.CLUSTER_ALLOC_SPACE, Event.NONE})
+_EVENTS: Final = tuple(Event)
+_EVENTS_OF_2018: Final = tuple(
+    event for event in Event if event not in (Event.CLUSTER_ALLOC_SPACE, Event.NONE)
+)
 #: What -1 is in 64 bits.
 _ANY_SECTOR: Final = (1 << 64) - 1
 #: Sectors in 2^64 bytes; QEMU's arithmetic starts again after them.
@@ -96,8 +99,7 @@ class BlkdebugConfig:
 
 def known_events(compat: Compat) -> tuple[Event, ...]:
     """Give the events that rules and breakpoints can name."""
-    hidden = _EVENTS_SINCE_2018 if compat.blkdebug_of_2018 else ()
-    return tuple(event for event in Event if event not in hidden)
+    return _EVENTS_OF_2018 if compat.blkdebug_of_2018 else _EVENTS
 
 
 def take_config_name(reader: OptionReader) -> str | None:
@@ -246,8 +248,7 @@ def _take_perms(reader: OptionReader, name: str) -> int:
     return perms
 
 
-@dataclass(frozen=True, slots=True)
-class _Source:
+class _Source(NamedTuple):
     """The options of one rule and where they stand."""
 
     group: str
@@ -255,7 +256,7 @@ class _Source:
     #: `FILE:LINE: ` of the rule, or nothing.
     place: str = ""
     #: `FILE:LINE: ` of what its keys are set to, where that is known.
-    places: Mapping[str, str] = field(default_factory=dict)
+    places: Mapping[str, str] = MappingProxyType({})
 
     def place_of(self, key: str) -> str:
         return self.places.get(key, self.place)
@@ -268,8 +269,10 @@ def _take_rules(
     groups = _rule_options(compat)
     sections: list[Section] = []
     if ini is not None:
-        with _placed("", compat):
+        try:
             sections = parse_ini(ini, ini_name, groups)
+        except OptionError as error:
+            raise _placed(error, "", compat) from None
     sources = [
         _Source(
             section.group,
@@ -301,37 +304,31 @@ def _rule_options(compat: Compat) -> Mapping[str, Mapping[str, Kind]]:
 
 
 def _parse_rule(source: _Source, compat: Compat) -> Rule:
-    event = _take_event(source, compat)
-    if source.group == _INJECT:
-        return _parse_injection(source, event, compat)
-    return SetState(
-        event,
-        new_state=_as_int32(source.reader.take_number("new_state", 0)),
-        state=_as_int32(source.reader.take_number("state", ANY_STATE)),
-    )
-
-
-def _take_event(source: _Source, compat: Compat) -> Event:
-    with _placed(source.place_of("event"), compat):
-        event = source.reader.take_enum("event", known_events(compat), None)
+    reader = source.reader
+    is_injection = source.group == _INJECT
+    iotype, errno = None, EIO
+    key = "event"
+    try:
+        event = reader.take_enum("event", known_events(compat), None)
         if event is None:
             raise OptionError("Missing event name for rule")
-        return event
-
-
-def _parse_injection(source: _Source, event: Event, compat: Compat) -> InjectError:
-    reader = source.reader
-    with _placed(source.place_of("iotype"), compat):
-        iotype = reader.take_enum("iotype", RULE_IO_TYPES, None)
-    errno = reader.take_number("errno", EIO)
-    with _placed(source.place_of("errno"), compat):
-        if not compat.any_errno:
-            check_errno(_as_signed(errno, 64))
+        if is_injection:
+            key = "iotype"
+            iotype = reader.take_enum("iotype", RULE_IO_TYPES, None)
+            key = "errno"
+            errno = reader.take_number("errno", EIO)
+            if not compat.any_errno:
+                check_errno(_as_signed(errno, 64))
+    except OptionError as error:
+        raise _placed(error, source.place_of(key), compat) from None
+    state = _as_int32(reader.take_number("state", ANY_STATE))
+    if not is_injection:
+        return SetState(event, _as_int32(reader.take_number("new_state", 0)), state)
     sector = reader.take_number("sector", _ANY_SECTOR)
     return InjectError(
         event,
         errno=_as_int32(errno),
-        state=_as_int32(reader.take_number("state", ANY_STATE)),
+        state=state,
         iotypes=DEFAULT_IO_TYPES if iotype is None else frozenset({iotype}),
         # In QEMU 7.2, add_rule(), the byte offset of the sector has 64 bits and no more.
         sector=None if sector == _ANY_SECTOR else sector % _SECTOR_WRAP,
@@ -349,13 +346,9 @@ def _as_signed(number: int, bits: int) -> int:
     return number - (1 << bits) if number >= 1 << (bits - 1) else number
 
 
-@contextmanager
-def _placed(place: str, compat: Compat) -> Iterator[None]:
+def _placed(error: OptionError, place: str, compat: Compat) -> OptionError:
     """Say in which file and line a complaint arose, unless QEMU is to be followed."""
-    try:
-        yield
-    except ConfigError as error:
-        raise error if compat.config_errors_hide_place else error.placed() from None
-    except OptionError as error:
-        where = "" if compat.config_errors_hide_place else place
-        raise OptionError(where + error.strerror, errno=error.errno, hint=error.hint) from None
+    if isinstance(error, ConfigError):
+        return error if compat.config_errors_hide_place else error.placed()
+    where = "" if compat.config_errors_hide_place else place
+    return OptionError(where + error.strerror, errno=error.errno, hint=error.hint)

@@ -198,12 +198,16 @@ def check_errno(errno: int) -> None:
 
 def _io_types(iotypes: Set[IoType]) -> frozenset[IoType]:
     """Freeze kinds of request, so that rules can be compared and hashed."""
+    if iotypes is DEFAULT_IO_TYPES:
+        return DEFAULT_IO_TYPES
     if not iotypes:
         raise OptionError("At least one kind of request is needed")
     return frozenset(_named(IoType, name) for name in iotypes)
 
 
 def _named(words: type[_Word], name: str) -> _Word:
+    if isinstance(name, words):
+        return name
     try:
         return words(name)
     except ValueError:
