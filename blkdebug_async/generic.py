@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.block.permissions import Role
@@ -26,6 +26,14 @@ _SWITCHES: Final = {
     "auto-read-only": Kind.BOOL,
     "force-share": Kind.BOOL,
 }
+#: Those that a child has from its parent.
+_HANDED_DOWN: Final = (
+    "cache.direct",
+    "cache.no-flush",
+    "force-share",
+    "read-only",
+    "auto-read-only",
+)
 _DETECT_ZEROES: Final = ("off", "on", "unmap")
 _DISCARD: Final = {"ignore": False, "off": False, "unmap": True, "on": True}
 
@@ -67,15 +75,12 @@ def inherit(options: Options, role: Role, parent: Mapping[str, Scalar]) -> None:
 
     QEMU: block.c, bdrv_inherited_options().
     """
-    names = ["cache.direct", "cache.no-flush", "force-share"]
     if Role.COW in role:
         options.setdefault("read-only", "on")
         options.setdefault("auto-read-only", "off")
-    else:
-        names += ["read-only", "auto-read-only"]
-    for name in names:
-        if name in parent:
-            options.setdefault(name, parent[name])
+    for name in _HANDED_DOWN:
+        if name in parent and name not in options:
+            options[name] = parent[name]
     # A discard is asked for above, so that below nothing needs to stand in its way.
     options.setdefault("discard", "unmap")
 
@@ -102,13 +107,22 @@ def take_switches(options: Options, flags: OpenFlags) -> OpenFlags:
     """
     reader = OptionReader(options, driver="")
     reader.check(_SWITCHES)
+    direct, no_flush, read_only, auto_read_only, force_share = wanted = tuple(
+        [reader.take_bool(name, False) for name in _SWITCHES]
+    )
+    now = (
+        *(flags.direct, flags.no_flush),
+        *(flags.read_only, flags.auto_read_only, flags.force_share),
+    )
+    if wanted == now:
+        return flags
     return replace(
         flags,
-        direct=reader.take_bool("cache.direct", False),
-        no_flush=reader.take_bool("cache.no-flush", False),
-        read_only=reader.take_bool("read-only", False),
-        auto_read_only=reader.take_bool("auto-read-only", False),
-        force_share=reader.take_bool("force-share", False),
+        direct=direct,
+        no_flush=no_flush,
+        read_only=read_only,
+        auto_read_only=auto_read_only,
+        force_share=force_share,
     )
 
 
@@ -120,19 +134,22 @@ def take_policies(options: Options, flags: OpenFlags) -> OpenFlags:
     """
     reader = OptionReader(options, driver="")
     discard = reader.take_str("discard", None)
+    unmap = flags.unmap
     if discard is not None:
         if discard not in _DISCARD:
             raise OptionError("Invalid discard option")
-        flags = replace(flags, unmap=_DISCARD[discard])
+        unmap = _DISCARD[discard]
     detect = reader.take_str("detect-zeroes", flags.detect_zeroes)
     if detect not in _DETECT_ZEROES:
         raise OptionError(f"invalid parameter value: {detect}")
-    if detect == "unmap" and not flags.unmap:
+    if detect == "unmap" and not unmap:
         raise OptionError(
             "setting detect-zeroes to unmap is not allowed without setting discard operation to "
             "unmap"
         )
-    return replace(flags, detect_zeroes=detect)
+    if unmap == flags.unmap and detect == flags.detect_zeroes:
+        return flags
+    return replace(flags, unmap=unmap, detect_zeroes=detect)
 
 
 @dataclass(slots=True, eq=False)
@@ -147,8 +164,7 @@ class NodeOptions:
     inherits_from: NodeOptions | None
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """Where a node is to be: at the top, or below another one."""
 
     flags: OpenFlags
@@ -191,5 +207,6 @@ def told_to_driver(told: NodeOptions) -> Options:
 
 def place_below(flags: OpenFlags, told: NodeOptions, role: Role, *, protocol: bool) -> Place:
     """Say where the child of a node is that has these flags and options."""
-    flags = replace(flags, unmap=True, copy_on_read=False, detect_zeroes="off")
+    if not flags.unmap or flags.copy_on_read or flags.detect_zeroes != "off":
+        flags = replace(flags, unmap=True, copy_on_read=False, detect_zeroes="off")
     return Place(flags, protocol, (told, role))

@@ -45,6 +45,10 @@ CACHE_MODES: Final = {
 }
 
 
+#: The usual ones first.
+_KNOWN_SOURCES: Final = (str, dict, Mapping, Driver, ChildOptions)
+
+
 class _How(NamedTuple):
     """Everything that open_disk() was told besides what to open."""
 
@@ -156,12 +160,12 @@ def _cache_mode(name: str) -> CacheMode:
 
 
 def _as_source(source: object) -> NodeSource:
+    if isinstance(source, _KNOWN_SOURCES):
+        return source
     if isinstance(source, os.PathLike):
         path = os.fsdecode(source)
         # What would be taken for a prefix is a part of a name here.
         return path if protocol_prefix(path) is None else os.path.join(os.curdir, path)
-    if isinstance(source, str | Mapping | Driver | ChildOptions):
-        return source
     raise TypeError(f"A disk is opened from a name, options or a driver, not from {source!r}")
 
 

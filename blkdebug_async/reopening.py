@@ -19,7 +19,15 @@ from blkdebug_async.block.node import Child, Node, node_permissions
 from blkdebug_async.block.permissions import Role
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.generic import inherit, take_policies, take_switches, told_to_driver
-from blkdebug_async.options.tree import Options, Scalar, clone, extract, merge, qemu_order
+from blkdebug_async.options.tree import (
+    Options,
+    Scalar,
+    clone,
+    drop_child,
+    extract,
+    merge,
+    qemu_order,
+)
 from blkdebug_async.tree import TreeOpener
 
 
@@ -104,7 +112,7 @@ def _plan(
             # It was there before, so it has nothing from here.
             continue
         if child.name not in options:
-            extract(explicit, f"{child.name}.")
+            drop_child(explicit, child.name)
             below.append((child, extract(options, f"{child.name}.")))
         elif options[child.name] == child.node_name:
             below.append((child, {}))

@@ -41,12 +41,14 @@ from blkdebug_async.generic import (
 from blkdebug_async.guessing import guess_format, guessed_raw_warning, name_protocol
 from blkdebug_async.options.filename import is_json_name, parse_json_name
 from blkdebug_async.options.reader import ChildOptions, OptionReader
-from blkdebug_async.options.tree import Nested, Options, as_text, clone, extract, flatten, merge
+from blkdebug_async.options.tree import Nested, Options, as_text, clone, drop_child, flatten, merge
 from blkdebug_async.units import MAX_LENGTH
 
 #: Hears of what is questionable but no error: a line or more for people.
 Warn = Callable[[str], None]
 
+#: What a file is to an image format.
+_FORMAT: Final = Role.DATA | Role.METADATA | Role.PRIMARY
 _NODE_NAME: Final = re.compile(r"[A-Za-z][A-Za-z0-9\-._]*")
 _NODE_NAME_MAX: Final = 31
 
@@ -103,18 +105,16 @@ class TreeOpener:
         Raises:
             OSError: It cannot be opened; everything opened on the way is closed again.
         """
+        if not snapshot:
+            return await self._open(source, Place(flags, protocol))
         match source:
             case str():
-                return await self.open_options(
-                    source, {}, flags, protocol=protocol, snapshot=snapshot
-                )
+                return await self.open_options(source, {}, flags, protocol=protocol, snapshot=True)
             case Mapping():
                 options = flatten(_as_nested(source))
                 return await self.open_options(
-                    None, options, flags, protocol=protocol, snapshot=snapshot
+                    None, options, flags, protocol=protocol, snapshot=True
                 )
-        if not snapshot:
-            return await self._open(source, Place(flags, protocol))
         below = replace(flags, read_only=True, copy_on_read=False)
         return await self._cover(await self._open(source, Place(below, protocol)), {}, flags)
 
@@ -148,7 +148,7 @@ class TreeOpener:
         }
         options.pop("read-only", None)
         inherit(options, Role.COW, {})
-        place = replace(place, flags=replace(flags, copy_on_read=False))
+        place = Place(replace(flags, copy_on_read=False), protocol)
         return await self._cover(await self._open_options(filename, options, place), kept, flags)
 
     async def _cover(self, base: Node, options: Options, flags: OpenFlags) -> Node:
@@ -284,8 +284,7 @@ class TreeOpener:
         child = reader.take_optional_child("file", filename=filename)
         if child is None:
             return None
-        role = Role.DATA | Role.METADATA | Role.PRIMARY
-        node = await self._open(child, place_below(place.flags, told, role, protocol=True))
+        node = await self._open(child, place_below(place.flags, told, _FORMAT, protocol=True))
         options["file"] = node.name
         return node
 
@@ -330,23 +329,19 @@ class TreeOpener:
 
     async def _open_node(self, node: Node, plan: _Plan, reader: OptionReader | None) -> None:
         if plan.probed is not None and plan.kind is RawDriver and not node.flags.read_only:
-            plan.probed.refresh_filename()
             self._warn(guessed_raw_warning(plan.probed.filename))
         await _open_driver_of(node, _NodeOpener(self, node, self._warn))
         _refresh_length(node)
         node.refresh_limits()
-        node_permissions(node)
+        node_permissions(node, all_below=False)
         if reader is not None:
             if plan.allows_backing and not plan.kind.supports_backing:
                 _refuse_backing(plan.options)
             reader.finish()
         for child in node.children:
-            extract(plan.told.explicit, f"{child.name}.")
-            extract(plan.told.effective, f"{child.name}.")
-            plan.told.explicit.pop(child.name, None)
-            plan.told.effective.pop(child.name, None)
+            drop_child(plan.told.explicit, child.name)
+            drop_child(plan.told.effective, child.name)
         node.driver.options = told_to_driver(plan.told)
-        node.refresh_filename()
 
     def _check_name(self, name: str | None) -> str:
         if name is None:
@@ -445,6 +440,8 @@ def _refresh_length(node: Node) -> None:
 
 def _refuse_backing(options: Options) -> None:
     # A key alone that has no text is an unknown option like any other.
+    if not options:
+        return
     below = any(key.startswith("backing.") for key in options)
     if below or text_option(options, "backing") is not None:
         raise OptionError("Driver doesn't support backing files")

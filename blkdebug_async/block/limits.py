@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from typing import Final
 
 from blkdebug_async.errors import OptionError
 from blkdebug_async.units import MAX_ALIGNMENT
@@ -38,6 +39,10 @@ class Limits:
     max_iov: int = 1024
 
 
+#: The limits of nodes that have none.
+UNLIMITED: Final = Limits()
+
+
 def merge_limits(children: Iterable[Limits]) -> Limits:
     """Work out a node's limits from those of its data, filtered and backing children.
 
@@ -46,7 +51,10 @@ def merge_limits(children: Iterable[Limits]) -> Limits:
 
     QEMU: block/io.c, bdrv_merge_limits().
     """
-    merged = Limits()
+    merged = UNLIMITED
+    children = tuple(children)
+    if all(child is UNLIMITED for child in children):
+        return merged
     for index, child in enumerate(children):
         merged = replace(
             merged,
@@ -70,6 +78,8 @@ def check_limits(limits: Limits) -> Limits:
     align = limits.request_alignment
     if align > MAX_ALIGNMENT:
         raise OptionError("Driver requires too large request alignment")
+    if limits is UNLIMITED:
+        return limits
     for name in ("max_transfer", "max_pwrite_zeroes", "max_pdiscard"):
         most: int | None = getattr(limits, name)
         if most is not None and most < align:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
 from errno import EBUSY, EPERM
-from typing import Protocol
+from typing import Final, Protocol
 
 from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.context import Context
@@ -163,35 +163,40 @@ class Child:
         return self.node.fire(event, parent)
 
 
+#: The roles of a child that limits requests.
+_HOLDING: Final = Role.DATA | Role.FILTERED | Role.COW
+_WRITING: Final = perms.WRITE | perms.WRITE_UNCHANGED
+_NOT_GATHERED: Final = Gathered({}, False)
+
+
 class Node(NodeState):
     """One opened driver in the tree."""
 
     __slots__ = (
+        "_plain_filename",
         "_quiesced",
+        "_told",
         "children",
         "flusher",
         "nowait",
         "parents",
         "path",
-        "plain_filename",
-        "told",
     )
 
     #: Edges to the nodes below, in the order in which the driver opened them.
     children: list[Child]
     #: Edges from above.
     parents: list[Child]
-    #: What opens this node again.
-    told: Gathered
-    #: A file name that does so; None: only json: can say it.
-    plain_filename: str | None
+    #: What opens this node again; nothing: it is not worked out yet.
+    _told: Gathered
+    _plain_filename: str | None
 
     def __init__(self, name: str, driver: Driver, context: Context, flags: OpenFlags) -> None:
         super().__init__(name, driver, context, flags)
         self.children = []
         self.parents = []
-        self.told = Gathered({}, False)
-        self.plain_filename = None
+        self._told = _NOT_GATHERED
+        self._plain_filename = None
         self.flusher = Flusher(self)
         self.path = RequestPath(self, self.flusher)
         self.nowait = NowaitPath(self)
@@ -215,7 +220,7 @@ class Node(NodeState):
         self.children.append(child)
         node.parents.append(child)
         try:
-            node_permissions(self)
+            node_permissions(self, all_below=False)
         except OSError:
             self.detach(child)
             raise
@@ -225,7 +230,7 @@ class Node(NodeState):
         """Take a child away; it is not closed."""
         self.children.remove(child)
         child.node.parents.remove(child)
-        node_permissions(child.node)
+        node_permissions(child.node, all_below=False)
 
     def walk(self) -> Iterator[Node]:
         """Visit this node and all below it, each once, parents first."""
@@ -255,26 +260,37 @@ class Node(NodeState):
             OptionError: EINVAL; the driver asks for too large an alignment.
         """
         # What holds nothing but a driver's own tables does not limit requests.
-        holding = Role.DATA | Role.FILTERED | Role.COW
-        merged = merge_limits(edge.node.limits for edge in self.children if edge.role & holding)
-        self.set_limits(self.driver.refresh_limits(merged))
+        merged = merge_limits([edge.node.limits for edge in self.children if edge.role & _HOLDING])
+        limits = self.driver.refresh_limits(merged)
+        if limits is not self.limits:
+            self.set_limits(limits)
 
     @property
     def filename(self) -> str:
         """Name that opens this node again, json: if need be."""
-        return self.plain_filename or json_name(self.told)
+        self.refresh_filename()
+        return self.plain_filename or json_name(self._told)
+
+    @property
+    def plain_filename(self) -> str | None:
+        """A file name that opens this node again; None: only json: can say it.
+
+        As of the last time that names were worked out; at first they are when they are asked for.
+        """
+        if not self._told.options:
+            self.refresh_filename()
+        return self._plain_filename
 
     def refresh_filename(self) -> None:
         """Work out the names of this node and all below it again.
 
         QEMU: block.c, bdrv_refresh_filename().
         """
-        for child in self.children:
-            child.node.refresh_filename()
-        driver = self.driver
-        below = {child.name: child.node.told for child in self.children}
-        self.told = gather(driver.name, driver.options, driver.strong_options, below)
-        self.plain_filename = driver.plain_filename(self.told)
+        for node in reversed(_parents_first(self)):
+            driver = node.driver
+            below = {child.name: child.node._told for child in node.children}
+            node._told = gather(driver.name, driver.options, driver.strong_options, below)
+            node._plain_filename = driver.plain_filename(node._told)
 
     # --- drained sections ---
 
@@ -395,8 +411,12 @@ def _graver(first: BaseException | None, error: BaseException) -> BaseException:
     return error if first is None or not isinstance(error, Exception) else first
 
 
-def node_permissions(node: Node) -> None:
-    """Work out what a node's parents take together, and pass it down to all below.
+def node_permissions(node: Node, *, all_below: bool = True) -> None:
+    """Work out what a node's parents take together, and pass it down.
+
+    Args:
+        node: Its parents' permissions may have changed, or its children.
+        all_below: To all below; otherwise only as far as any permission changes by it.
 
     Raises:
         OSError: EPERM: somebody takes what another does not share, or the node is read-only.
@@ -404,8 +424,13 @@ def node_permissions(node: Node) -> None:
     """
     before: list[tuple[Child, Permissions]] = []
     changed: list[Node] = []
+    # Who has several parents comes after all of them, so each node is asked once.
+    nodes = _parents_first(node)
+    stale = set(nodes) if all_below else {node}
     try:
-        _refresh(node, before, changed)
+        for each in nodes:
+            if each in stale:
+                _refresh(each, before, changed, stale)
     except OSError:
         for child, old in reversed(before):
             child.permissions = old
@@ -415,7 +440,26 @@ def node_permissions(node: Node) -> None:
         raise
 
 
-def _refresh(node: Node, before: list[tuple[Child, Permissions]], changed: list[Node]) -> None:
+def _parents_first(top: Node) -> list[Node]:
+    """List a node and all below, each once, after all of its parents that are listed."""
+    if not top.children:
+        return [top]
+    done: dict[Node, None] = {}
+    path = [(top, reversed(top.children))]
+    while path:
+        node, edges = path[-1]
+        edge = next((edge for edge in edges if edge.node not in done), None)
+        if edge is None:
+            path.pop()
+            done[node] = None
+        else:
+            path.append((edge.node, reversed(edge.node.children)))
+    return list(reversed(done))
+
+
+def _refresh(
+    node: Node, before: list[tuple[Child, Permissions]], changed: list[Node], stale: set[Node]
+) -> None:
     _check_sharing(node)
     cumulative = _cumulative(node)
     _check_node(node, cumulative)
@@ -423,17 +467,18 @@ def _refresh(node: Node, before: list[tuple[Child, Permissions]], changed: list[
     node.driver.permissions_changed(cumulative)
     for child in node.children:
         default = child_permissions(child.role, cumulative, writable=not node.flags.read_only)
-        before.append((child, child.permissions))
-        child.permissions = node.driver.child_permissions(default)
+        permissions = node.driver.child_permissions(default)
+        if permissions != child.permissions:
+            before.append((child, child.permissions))
+            child.permissions = permissions
+            stale.add(child.node)
     _point_flusher(node)
-    for child in node.children:
-        _refresh(child.node, before, changed)
 
 
 def _point_flusher(node: Node) -> None:
     """Flush the children that may be written to."""
-    writing = perms.WRITE | perms.WRITE_UNCHANGED
-    node.flusher.targets = [c for c in node.children if c.permissions.taken & writing]
+    if node.children:
+        node.flusher.targets = [c for c in node.children if c.permissions.taken & _WRITING]
 
 
 def _cumulative(node: Node) -> Permissions:
@@ -441,17 +486,17 @@ def _cumulative(node: Node) -> Permissions:
 
 
 def _check_sharing(node: Node) -> None:
-    # The latest parents first: it decides which of several conflicts is told.
-    for other in reversed(node.parents):
-        for taker in reversed(node.parents):
-            missing = taker.permissions.taken & ~other.permissions.shared
-            if taker is not other and missing:
-                raise BlockError(
-                    EPERM,
-                    f"Permission conflict on node '{node.name}': permissions "
-                    f"'{perms.describe(missing)}' are both required by {_user(taker)} and "
-                    f"unshared by {_user(other)}.",
-                )
+    if len(node.parents) < 2:
+        return
+    conflict = perms.find_conflict([edge.permissions for edge in node.parents])
+    if conflict is not None:
+        other, taker, missing = conflict
+        raise BlockError(
+            EPERM,
+            f"Permission conflict on node '{node.name}': permissions "
+            f"'{perms.describe(missing)}' are both required by {_user(node.parents[taker])} and "
+            f"unshared by {_user(node.parents[other])}.",
+        )
 
 
 def _describe(request: RequestView | None) -> str:
@@ -469,7 +514,7 @@ def _user(edge: Child) -> str:
 
 def _check_node(node: Node, cumulative: Permissions) -> None:
     taken = cumulative.taken
-    if taken & (perms.WRITE | perms.WRITE_UNCHANGED) and node.flags.read_only:
+    if taken & _WRITING and node.flags.read_only:
         raise BlockError(EPERM, "Block node is read-only")
     if (
         taken & perms.WRITE

@@ -5,7 +5,9 @@ Pure arithmetic on permission bits. QEMU: include/block/block-common.h, block.c.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import Flag, auto
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 CONSISTENT_READ: Final = 0x1
@@ -54,6 +56,8 @@ class Permissions(NamedTuple):
     shared: int
 
 
+# Few roles and permissions there are, and an enum.Flag is slow to ask.
+@lru_cache(maxsize=256)
 def child_permissions(role: Role, parent: Permissions, *, writable: bool) -> Permissions:
     """Work out what an edge takes, from what the parent's own parents take and share.
 
@@ -85,10 +89,38 @@ def child_permissions(role: Role, parent: Permissions, *, writable: bool) -> Per
     return Permissions(taken, shared)
 
 
-def together(edges: list[Permissions]) -> Permissions:
+#: Of a node without parents.
+UNUSED: Final = Permissions(0, ALL)
+
+
+def together(edges: Sequence[Permissions]) -> Permissions:
     """Combine all parents of a node: everything taken, only what all share."""
+    if len(edges) < 2:
+        return edges[0] if edges else UNUSED
     taken, shared = 0, ALL
     for edge in edges:
         taken |= edge.taken
         shared &= edge.shared
     return Permissions(taken, shared)
+
+
+def find_conflict(edges: Sequence[Permissions]) -> tuple[int, int, int] | None:
+    """Find two parents of a node of which one takes what the other does not share.
+
+    Args:
+        edges: Of all parents. The latest come first: it decides which of several conflicts is
+            told.
+
+    Returns:
+        Index of the one that does not share, index of the one that takes, and the permissions.
+    """
+    takers = {bit: sum(1 for edge in edges if edge.taken & bit) for bit in NAMES.values()}
+    for other in reversed(range(len(edges))):
+        own, shared = edges[other]
+        if not any(count > bool(own & bit) for bit, count in takers.items() if not shared & bit):
+            continue
+        for taker in reversed(range(len(edges))):
+            missing = edges[taker].taken & ~shared
+            if taker != other and missing:
+                return other, taker, missing
+    return None

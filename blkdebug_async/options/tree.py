@@ -20,6 +20,8 @@ from blkdebug_async.units import INT64_MAX
 _HASH_BUCKETS: Final = 512
 _UINT32_MASK: Final = (1 << 32) - 1
 _BLANKS: Final = " \t\n\v\f\r"
+#: So many keys have their order remembered.
+_FEW: Final = 16
 #: What C's strtoll() takes for a whole number.
 _INDEX: Final = re.compile(rf"[{_BLANKS}]*[+-]?[0-9]+")
 #: More digits than any number here has. Python refuses to read more than 4300, or what it is told.
@@ -76,12 +78,23 @@ def qemu_order(keys: Iterable[str]) -> list[str]:
 
     QEMU: qobject/qdict.c, qdict_first().
     """
-    latest_first = list(keys)[::-1]
-    return sorted(latest_first, key=_bucket) if len(latest_first) > 1 else latest_first
+    given = tuple(keys)
+    if len(given) < 2:
+        return list(given)
+    return list(_order_of_few(given)) if len(given) <= _FEW else _sort(given)
 
 
 # The same few names come with every node that is opened.
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=512)
+def _order_of_few(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(_sort(keys))
+
+
+def _sort(keys: tuple[str, ...]) -> list[str]:
+    latest_first = keys[::-1]
+    return sorted(latest_first, key=_bucket)
+
+
 def _bucket(key: str) -> int:
     data = encode(key)
     value = 0x238F13AF * len(data)
@@ -235,6 +248,14 @@ def extract(options: Options, prefix: str) -> Options:
     start = len(prefix)
     # In QEMU's order, because that decides the order of equal hashes in the new tree.
     return {key[start:]: options.pop(key) for key in qemu_order(keys)}
+
+
+def drop_child(options: Options, name: str) -> None:
+    """Forget what a tree says about a child: its reference and all below its name."""
+    options.pop(name, None)
+    prefix = f"{name}."
+    for key in [key for key in options if key.startswith(prefix)]:
+        del options[key]
 
 
 def merge(explicit: Options, weaker: Mapping[str, Scalar]) -> Options:

@@ -45,6 +45,7 @@ LIMIT_OPTIONS: Final = (
     "opt-discard",
     "max-discard",
 )
+_NO_LIMITS: Final = (None,) * len(LIMIT_OPTIONS)
 #: QEMU's own options of the node, in its order.
 _OPTIONS: Final = {
     "config": Kind.STR,
@@ -156,11 +157,7 @@ def spell_options(config: BlkdebugConfig, rules: Iterable[Rule]) -> Options:
         config: Its limits; its rules and permissions are not looked at.
         rules: The rules, in QEMU's order.
     """
-    limits = (
-        *(config.align, config.max_transfer, config.opt_write_zero),
-        *(config.max_write_zero, config.opt_discard, config.max_discard),
-    )
-    told = zip(LIMIT_OPTIONS, limits, strict=True)
+    told = zip(LIMIT_OPTIONS, _limits_of(config), strict=True)
     options: Options = {name: limit for name, limit in told if limit is not None}
     numbers = {_INJECT: 0, _SET_STATE: 0}
     for rule in rules:
@@ -207,6 +204,8 @@ def check_limits(config: BlkdebugConfig, child_alignment: int) -> None:
     Raises:
         OptionError: EINVAL; the first limit, in the order of QEMU, that cannot be met.
     """
+    if not _has_limits(config):
+        return
     align = config.align
     if align is not None and (align >= INT_MAX or not is_power_of_two(align)):
         raise OptionError(f"Cannot meet constraints with align {align}")
@@ -225,6 +224,8 @@ def apply_limits(config: BlkdebugConfig, limits: Limits) -> Limits:
 
     QEMU: block/blkdebug.c, blkdebug_refresh_limits().
     """
+    if not _has_limits(config):
+        return limits
     return replace(
         limits,
         request_alignment=config.align or limits.request_alignment,
@@ -234,6 +235,17 @@ def apply_limits(config: BlkdebugConfig, limits: Limits) -> Limits:
         pdiscard_alignment=config.opt_discard or limits.pdiscard_alignment,
         max_pdiscard=config.max_discard or limits.max_pdiscard,
     )
+
+
+def _limits_of(config: BlkdebugConfig) -> tuple[int | None, ...]:
+    return (
+        *(config.align, config.max_transfer, config.opt_write_zero),
+        *(config.max_write_zero, config.opt_discard, config.max_discard),
+    )
+
+
+def _has_limits(config: BlkdebugConfig) -> bool:
+    return _limits_of(config) != _NO_LIMITS
 
 
 def _check_limit(name: str, value: int | None, unit: int) -> None:
