@@ -14,8 +14,9 @@ from typing import Self
 
 from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.flags import ALLOCATED, FUA
+from blkdebug_async.block.graph import node_permissions
 from blkdebug_async.block.iovec import Buffer, Iovec
-from blkdebug_async.block.node import Child, Node, node_permissions
+from blkdebug_async.block.node import Child, Node
 from blkdebug_async.block.permissions import Permissions, Role
 from blkdebug_async.block.status import query_status
 from blkdebug_async.block.target import BlockStatus, Truncation

@@ -15,7 +15,8 @@ from errno import EIO, EPERM
 
 from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.flags import OpenFlags
-from blkdebug_async.block.node import Child, Node, node_permissions
+from blkdebug_async.block.graph import node_permissions
+from blkdebug_async.block.node import Child, Node
 from blkdebug_async.block.permissions import Role
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.generic import inherit, take_policies, take_switches, told_to_driver

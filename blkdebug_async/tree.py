@@ -18,7 +18,8 @@ from typing import Final, NamedTuple
 from blkdebug_async.block.context import Context
 from blkdebug_async.block.driver import Driver, NodeSource
 from blkdebug_async.block.flags import OpenFlags
-from blkdebug_async.block.node import Node, node_permissions
+from blkdebug_async.block.graph import node_permissions
+from blkdebug_async.block.node import Node
 from blkdebug_async.block.permissions import Role
 from blkdebug_async.block.target import Target
 from blkdebug_async.compat import Compat

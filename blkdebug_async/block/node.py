@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager
-from errno import EBUSY, EPERM
+from errno import EBUSY
 from typing import Final, Protocol
 
 from blkdebug_async.block import permissions as perms
@@ -16,20 +16,20 @@ from blkdebug_async.block.context import Context
 from blkdebug_async.block.driver import Driver
 from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.block.flush import Flusher
+from blkdebug_async.block.graph import node_permissions, parents_first
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits, merge_limits
 from blkdebug_async.block.nowait import NowaitPath
 from blkdebug_async.block.path import RequestPath
-from blkdebug_async.block.permissions import Permissions, Role, child_permissions
+from blkdebug_async.block.permissions import Permissions, Role
 from blkdebug_async.block.state import NodeState
 from blkdebug_async.block.status import query_status
 from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.block.tracked import Request
-from blkdebug_async.errors import BlockError, SuspendedError
+from blkdebug_async.errors import SuspendedError
 from blkdebug_async.events import Event
 from blkdebug_async.options.filename import Gathered, gather, json_name
 from blkdebug_async.trace import RequestView
-from blkdebug_async.units import is_aligned
 
 
 class Parent(Protocol):
@@ -165,7 +165,6 @@ class Child:
 
 #: The roles of a child that limits requests.
 _HOLDING: Final = Role.DATA | Role.FILTERED | Role.COW
-_WRITING: Final = perms.WRITE | perms.WRITE_UNCHANGED
 _NOT_GATHERED: Final = Gathered({}, False)
 
 
@@ -244,6 +243,9 @@ class Node(NodeState):
                     seen[child.node] = None
                     queue.append(child.node)
 
+    def _below(self) -> list[Node]:
+        return [edge.node for edge in self.children]
+
     def primary_chain(self) -> Iterator[Node]:
         """Visit this node, its primary child, that one's primary child, and so on."""
         node: Node | None = self
@@ -286,7 +288,7 @@ class Node(NodeState):
 
         QEMU: block.c, bdrv_refresh_filename().
         """
-        for node in reversed(_parents_first(self)):
+        for node in reversed(parents_first(self, Node._below)):
             driver = node.driver
             below = {child.name: child.node._told for child in node.children}
             node._told = gather(driver.name, driver.options, driver.strong_options, below)
@@ -411,94 +413,6 @@ def _graver(first: BaseException | None, error: BaseException) -> BaseException:
     return error if first is None or not isinstance(error, Exception) else first
 
 
-def node_permissions(node: Node, *, all_below: bool = True) -> None:
-    """Work out what a node's parents take together, and pass it down.
-
-    Args:
-        node: Its parents' permissions may have changed, or its children.
-        all_below: To all below; otherwise only as far as any permission changes by it.
-
-    Raises:
-        OSError: EPERM: somebody takes what another does not share, or the node is read-only.
-            Else the driver's. Nothing has changed then.
-    """
-    before: list[tuple[Child, Permissions]] = []
-    changed: list[Node] = []
-    # Who has several parents comes after all of them, so each node is asked once.
-    nodes = _parents_first(node)
-    stale = set(nodes) if all_below else {node}
-    try:
-        for each in nodes:
-            if each in stale:
-                _refresh(each, before, changed, stale)
-    except OSError:
-        for child, old in reversed(before):
-            child.permissions = old
-        for below in changed:
-            _point_flusher(below)
-            below.driver.permissions_changed(_cumulative(below))
-        raise
-
-
-def _parents_first(top: Node) -> list[Node]:
-    """List a node and all below, each once, after all of its parents that are listed."""
-    if not top.children:
-        return [top]
-    done: dict[Node, None] = {}
-    path = [(top, reversed(top.children))]
-    while path:
-        node, edges = path[-1]
-        edge = next((edge for edge in edges if edge.node not in done), None)
-        if edge is None:
-            path.pop()
-            done[node] = None
-        else:
-            path.append((edge.node, reversed(edge.node.children)))
-    return list(reversed(done))
-
-
-def _refresh(
-    node: Node, before: list[tuple[Child, Permissions]], changed: list[Node], stale: set[Node]
-) -> None:
-    _check_sharing(node)
-    cumulative = _cumulative(node)
-    _check_node(node, cumulative)
-    changed.append(node)
-    node.driver.permissions_changed(cumulative)
-    for child in node.children:
-        default = child_permissions(child.role, cumulative, writable=not node.flags.read_only)
-        permissions = node.driver.child_permissions(default)
-        if permissions != child.permissions:
-            before.append((child, child.permissions))
-            child.permissions = permissions
-            stale.add(child.node)
-    _point_flusher(node)
-
-
-def _point_flusher(node: Node) -> None:
-    """Flush the children that may be written to."""
-    if node.children:
-        node.flusher.targets = [c for c in node.children if c.permissions.taken & _WRITING]
-
-
-def _cumulative(node: Node) -> Permissions:
-    return perms.together([edge.permissions for edge in node.parents])
-
-
-def _check_sharing(node: Node) -> None:
-    if len(node.parents) < 2:
-        return
-    conflict = perms.find_conflict([edge.permissions for edge in node.parents])
-    if conflict is not None:
-        other, taker, missing = conflict
-        raise BlockError(
-            EPERM,
-            f"Permission conflict on node '{node.name}': permissions "
-            f"'{perms.describe(missing)}' are both required by {_user(node.parents[taker])} and "
-            f"unshared by {_user(node.parents[other])}.",
-        )
-
-
 def _describe(request: RequestView | None) -> str:
     if request is None:
         return "an event"
@@ -506,23 +420,3 @@ def _describe(request: RequestView | None) -> str:
         f"request {request.id} ({request.op} of {request.length} bytes at offset "
         f"{request.offset} on node '{request.node}', task {request.task_name})"
     )
-
-
-def _user(edge: Child) -> str:
-    return f"{edge.parent.describe()} (uses node '{edge.node.name}' as '{edge.name}' child)"
-
-
-def _check_node(node: Node, cumulative: Permissions) -> None:
-    taken = cumulative.taken
-    if taken & _WRITING and node.flags.read_only:
-        raise BlockError(EPERM, "Block node is read-only")
-    if (
-        taken & perms.WRITE
-        and not taken & perms.RESIZE
-        and not is_aligned(node.length, node.limits.request_alignment)
-    ):
-        raise BlockError(
-            EPERM,
-            "Cannot get 'write' permission without 'resize': "
-            "Image size is not a multiple of request alignment",
-        )

@@ -7,8 +7,8 @@ import pytest
 
 from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.driver import Driver, FilterDriver, NodeSource, Opener
+from blkdebug_async.block.graph import node_permissions
 from blkdebug_async.block.limits import Limits
-from blkdebug_async.block.node import node_permissions
 from blkdebug_async.block.permissions import Permissions, Role
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.disk import Disk
