@@ -8,12 +8,14 @@ VENV ?= .venv
 PYTHON ?=
 JOBS ?= 2
 VERSIONS ?= 3.11 3.12 3.13
+ROUNDS ?= 5
+ONLY ?=
+BENCH_OPTIONS ?=
 
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := requirements-dev.lock
 CODE := $(wildcard blkdebug_async tests tools demo benchmarks)
-BENCHMARKS := $(filter-out harness __init__,$(patsubst benchmarks/%.py,%,$(wildcard benchmarks/*.py)))
 
 .PHONY: help
 help: ## Show this list
@@ -74,9 +76,9 @@ types: setup ## Check types with mypy --strict
 	$(BIN)/mypy --strict $(CODE)
 
 .PHONY: bench
-bench: setup ## Run the benchmarks, one after the other
-	@test -n "$(BENCHMARKS)" || echo "No benchmarks yet."
-	@for name in $(BENCHMARKS); do echo "== $$name"; $(BIN)/python -m benchmarks.$$name; done
+bench: setup ## Measure ours and QEMU's in turn, and put the figures into the docs; ROUNDS=, ONLY=
+	$(BIN)/python -m benchmarks --rounds $(ROUNDS) $(if $(ONLY),--only $(ONLY)) $(BENCH_OPTIONS)
+	$(BIN)/python -m benchmarks.page
 
 .PHONY: docs
 docs: setup ## Run the examples in README and docs, and follow their links

@@ -135,9 +135,7 @@ def measure(questions: Sequence[Question], rounds: int, seconds: float) -> None:
     progress.end()
 
 
-def _each_side(
-    questions: Sequence[Question], *, forward: bool
-) -> Iterator[tuple[Question, Side]]:
+def _each_side(questions: Sequence[Question], *, forward: bool) -> Iterator[tuple[Question, Side]]:
     for question in questions:
         for side in question.sides if forward else reversed(question.sides):
             yield question, side

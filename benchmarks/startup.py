@@ -31,7 +31,5 @@ def questions(place: Workplace) -> Iterator[Comparison]:
     commands["blkdebug-async io"] = (*our_command(), "io", *read)
     if not missing("qemu-io"):
         commands["qemu-io"] = ("qemu-io", *read)
-    sides = [
-        Side(name, processes(*words, cache=place.folder)) for name, words in commands.items()
-    ]
+    sides = [Side(name, processes(*words, cache=place.folder)) for name, words in commands.items()]
     yield Comparison("startup", "starting, and reading 4 KiB", sides, things="starts")
