@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import Final, NamedTuple
 
 _NAME: Final = "blkdebug-async"
-_QEMU_IO: Final = "qemu-io"
+#: Names of QEMU's programs, as which we may be called, to the doors that are like them.
+_PEERS: Final = {"qemu-io": "io", "qemu-img": "img"}
 
 #: Runs a door: name in front of messages, name as it was typed, words. Gives the exit status.
 Run = Callable[[str, str, Sequence[str]], int]
@@ -26,6 +27,7 @@ class Door(NamedTuple):
 
 DOORS: Final = {
     "io": Door("blkdebug_async.cli.io_door", "read, write and break images, as qemu-io does"),
+    "img": Door("blkdebug_async.cli.img_door", "time requests to an image, as qemu-img bench does"),
 }
 
 
@@ -40,8 +42,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _open_closed_streams()
     typed, *words = sys.argv if argv is None else argv
-    if os.path.basename(typed) == _QEMU_IO:
-        return _enter("io", _QEMU_IO, typed, words)
+    peer = os.path.basename(typed)
+    if peer in _PEERS:
+        return _enter(_PEERS[peer], peer, typed, words)
     if not words:
         return _refuse("say what to do")
     match words[0]:
@@ -85,7 +88,7 @@ An asyncio block layer with the semantics of QEMU's blkdebug.
   --help           show this and exit
   --version        show the version and exit
 
-'{_NAME} COMMAND --help' tells more. Called by the name {_QEMU_IO}, this is {_QEMU_IO}.
+'{_NAME} COMMAND --help' tells more. Called by the name {" or ".join(_PEERS)}, this is that.
 """
 
 
