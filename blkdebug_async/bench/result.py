@@ -133,7 +133,7 @@ class JobResult:
     runtime_ns: int
     #: Seconds since 1970 when it was started.
     started_at: float
-    #: Those kinds that were issued, flushes among them.
+    #: The kinds that the job asks for, flushes among them.
     operations: Mapping[Op, OpResult]
     #: Why it ended before its limits: cancelled, or an error; None: it did not.
     stopped: str | None = None
