@@ -17,7 +17,7 @@ from blkdebug_async.block.flags import ALLOCATED, FUA
 from blkdebug_async.block.graph import node_permissions
 from blkdebug_async.block.iovec import Buffer, Iovec
 from blkdebug_async.block.node import Child, Node
-from blkdebug_async.block.permissions import Permissions, Role
+from blkdebug_async.block.permissions import FILTERED_CHILD, Permissions
 from blkdebug_async.block.status import query_status
 from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.errors import BlockError, OptionError, SuspendedError
@@ -58,7 +58,7 @@ class Disk(Steering):
         self._changing = asyncio.Lock()
         self._parked: list[asyncio.Event] = []
         self._edge: Child | None = None
-        edge = Child("root", node, self, Role.FILTERED | Role.PRIMARY)
+        edge = Child("root", node, self, FILTERED_CHILD)
         node.parents.append(edge)
         self._edge = edge
         if writes is None:
@@ -393,17 +393,22 @@ class Disk(Steering):
                 await self._close(self._edge)
 
     async def _close(self, edge: Child) -> None:
-        async with edge.node.drained():
+        node = edge.node
+        node.quiesce_begin()
+        try:
+            await node.settle()
             self._edge = None
-            edge.node.parents.remove(edge)
+            node.parents.remove(edge)
             # No edge is left that could tell the end of the drained section.
             self._quiesced = 0
             self._unpark()
-            if not edge.node.parents:
-                if not edge.node.context.compat.drain_waits_for_suspended:
+            if not node.parents:
+                if not node.context.compat.drain_waits_for_suspended:
                     # Nobody could resume a flush that is held while the disk is closed.
-                    _release_suspended(edge.node)
-                await self._opener.close(edge.node)
+                    _release_suspended(node)
+                await self._opener.close(node)
+        finally:
+            node.quiesce_end()
 
     async def __aenter__(self) -> Self:
         return self

@@ -16,7 +16,7 @@ from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.block.permissions import Role
 from blkdebug_async.errors import OptionError
 from blkdebug_async.options.reader import Kind, OptionReader
-from blkdebug_async.options.tree import Options, Scalar
+from blkdebug_async.options.tree import Options, Scalar, as_text
 
 #: Those that are switches.
 _SWITCHES: Final = {
@@ -26,6 +26,7 @@ _SWITCHES: Final = {
     "auto-read-only": Kind.BOOL,
     "force-share": Kind.BOOL,
 }
+_ONLY_BOOL: Final = frozenset({bool})
 #: Those that a child has from its parent.
 _HANDED_DOWN: Final = (
     "cache.direct",
@@ -105,15 +106,15 @@ def take_switches(options: Options, flags: OpenFlags) -> OpenFlags:
 
     QEMU: block.c, update_flags_from_options().
     """
-    reader = OptionReader(options, driver="")
-    reader.check(_SWITCHES)
-    direct, no_flush, read_only, auto_read_only, force_share = wanted = tuple(
-        [reader.take_bool(name, False) for name in _SWITCHES]
-    )
-    now = (
-        *(flags.direct, flags.no_flush),
-        *(flags.read_only, flags.auto_read_only, flags.force_share),
-    )
+    given: Options = {name: options.pop(name, False) for name in _SWITCHES}
+    if not _ONLY_BOOL.issuperset(map(type, given.values())):
+        reader = OptionReader(given, driver="")
+        reader.check(_SWITCHES)
+        given = {name: reader.take_bool(name, False) for name in _SWITCHES}
+    direct, no_flush, read_only, auto_read_only, force_share = wanted = [
+        value is True for value in given.values()
+    ]
+    now = [flags.direct, flags.no_flush, flags.read_only, flags.auto_read_only, flags.force_share]
     if wanted == now:
         return flags
     return replace(
@@ -132,14 +133,15 @@ def take_policies(options: Options, flags: OpenFlags) -> OpenFlags:
     Raises:
         OptionError: EINVAL; there is no such policy.
     """
-    reader = OptionReader(options, driver="")
-    discard = reader.take_str("discard", None)
+    discard = as_text(options.pop("discard", None))
     unmap = flags.unmap
     if discard is not None:
         if discard not in _DISCARD:
             raise OptionError("Invalid discard option")
         unmap = _DISCARD[discard]
-    detect = reader.take_str("detect-zeroes", flags.detect_zeroes)
+    detect = as_text(options.pop("detect-zeroes", None))
+    if detect is None:
+        detect = flags.detect_zeroes
     if detect not in _DETECT_ZEROES:
         raise OptionError(f"invalid parameter value: {detect}")
     if detect == "unmap" and not unmap:

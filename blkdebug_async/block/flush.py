@@ -31,6 +31,21 @@ class Flusher:
         self._active = False
         self._waiters: list[asyncio.Event] = []
 
+    def is_needless(self) -> bool:
+        """Tell whether flush(), but for its children, would do nothing that anybody could see."""
+        node, driver = self._node, self._node.driver
+        if node.context.observer is not None or driver.holds_completion:
+            return False
+        if node.flags.read_only:
+            return True
+        return (
+            self._flushed_generation == node.generation
+            and not self._active
+            and not has(driver, "flush_to_os")
+            and not has(driver, "flush_everything")
+            and not (driver.file is not None and driver.file.hears(Event.FLUSH_TO_OS))
+        )
+
     async def flush(self, parent: Request | None) -> None:
         """Make everything safe that was written before this call.
 

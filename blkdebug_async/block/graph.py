@@ -9,18 +9,27 @@ from collections.abc import Callable, Sequence
 from errno import EPERM
 from typing import Final, Protocol, TypeVar
 
-from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.driver import Driver
 from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.block.flush import Flusher
 from blkdebug_async.block.limits import Limits
-from blkdebug_async.block.permissions import Permissions, Role, child_permissions
+from blkdebug_async.block.permissions import (
+    RESIZE,
+    WRITE,
+    WRITE_UNCHANGED,
+    Permissions,
+    Role,
+    child_permissions,
+    describe,
+    find_conflict,
+    together,
+)
 from blkdebug_async.block.target import Target
 from blkdebug_async.errors import BlockError
 from blkdebug_async.units import is_aligned
 
 N = TypeVar("N")
-_WRITING: Final = perms.WRITE | perms.WRITE_UNCHANGED
+_WRITING: Final = WRITE | WRITE_UNCHANGED
 
 
 class Holder(Protocol):
@@ -152,41 +161,47 @@ def _refresh(
     changed: list[GraphNode],
     stale: set[GraphNode],
 ) -> None:
-    _check_sharing(node)
-    cumulative = _cumulative(node)
-    _check_node(node, cumulative)
+    permissions = [edge.permissions for edge in node.parents]
+    cumulative = together(permissions)
+    if len(permissions) > 1:
+        _check_sharing(node, permissions)
+    if cumulative.taken & _WRITING:
+        _check_node(node, cumulative.taken)
     changed.append(node)
-    node.driver.permissions_changed(cumulative)
-    for child in node.children:
-        default = child_permissions(child.role, cumulative, writable=not node.flags.read_only)
-        permissions = node.driver.child_permissions(default)
-        if permissions != child.permissions:
+    driver = node.driver
+    driver.permissions_changed(cumulative)
+    children = node.children
+    if not children:
+        return
+    writable = not node.flags.read_only
+    for child in children:
+        wanted = driver.child_permissions(
+            child_permissions(child.role, cumulative, writable=writable)
+        )
+        if wanted != child.permissions:
             before.append((child, child.permissions))
-            child.permissions = permissions
+            child.permissions = wanted
             stale.add(child.node)
     _point_flusher(node)
 
 
 def _point_flusher(node: GraphNode) -> None:
     """Flush the children that may be written to."""
-    if node.children:
-        node.flusher.targets = [c for c in node.children if c.permissions.taken & _WRITING]
+    node.flusher.targets = [c for c in node.children if c.permissions.taken & _WRITING]
 
 
 def _cumulative(node: GraphNode) -> Permissions:
-    return perms.together([edge.permissions for edge in node.parents])
+    return together([edge.permissions for edge in node.parents])
 
 
-def _check_sharing(node: GraphNode) -> None:
-    if len(node.parents) < 2:
-        return
-    conflict = perms.find_conflict([edge.permissions for edge in node.parents])
+def _check_sharing(node: GraphNode, permissions: list[Permissions]) -> None:
+    conflict = find_conflict(permissions)
     if conflict is not None:
         other, taker, missing = conflict
         raise BlockError(
             EPERM,
             f"Permission conflict on node '{node.name}': permissions "
-            f"'{perms.describe(missing)}' are both required by {_user(node.parents[taker])} and "
+            f"'{describe(missing)}' are both required by {_user(node.parents[taker])} and "
             f"unshared by {_user(node.parents[other])}.",
         )
 
@@ -195,13 +210,12 @@ def _user(edge: Edge) -> str:
     return f"{edge.parent.describe()} (uses node '{edge.node.name}' as '{edge.name}' child)"
 
 
-def _check_node(node: GraphNode, cumulative: Permissions) -> None:
-    taken = cumulative.taken
-    if taken & _WRITING and node.flags.read_only:
+def _check_node(node: GraphNode, taken: int) -> None:
+    if node.flags.read_only:
         raise BlockError(EPERM, "Block node is read-only")
     if (
-        taken & perms.WRITE
-        and not taken & perms.RESIZE
+        taken & WRITE
+        and not taken & RESIZE
         and not is_aligned(node.length, node.limits.request_alignment)
     ):
         raise BlockError(

@@ -52,10 +52,9 @@ def merge_limits(children: Iterable[Limits]) -> Limits:
     QEMU: block/io.c, bdrv_merge_limits().
     """
     merged = UNLIMITED
-    children = tuple(children)
-    if all(child is UNLIMITED for child in children):
-        return merged
     for index, child in enumerate(children):
+        if child is UNLIMITED and merged is UNLIMITED:
+            continue
         merged = replace(
             merged,
             max_transfer=smaller(merged.max_transfer, child.max_transfer),
@@ -78,8 +77,6 @@ def check_limits(limits: Limits) -> Limits:
     align = limits.request_alignment
     if align > MAX_ALIGNMENT:
         raise OptionError("Driver requires too large request alignment")
-    if limits is UNLIMITED:
-        return limits
     for name in ("max_transfer", "max_pwrite_zeroes", "max_pdiscard"):
         most: int | None = getattr(limits, name)
         if most is not None and most < align:

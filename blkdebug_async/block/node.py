@@ -233,15 +233,15 @@ class Node(NodeState):
 
     def walk(self) -> Iterator[Node]:
         """Visit this node and all below it, each once, parents first."""
-        seen = {self: None}
-        queue = [self]
-        while queue:
-            node = queue.pop(0)
+        found = [self]
+        seen = {self}
+        # The list grows meanwhile.
+        for node in found:
             yield node
             for child in node.children:
                 if child.node not in seen:
-                    seen[child.node] = None
-                    queue.append(child.node)
+                    seen.add(child.node)
+                    found.append(child.node)
 
     def _below(self) -> list[Node]:
         return [edge.node for edge in self.children]
@@ -330,6 +330,8 @@ class Node(NodeState):
             SuspendedError: EBUSY; a request is held at a breakpoint, so this would take for ever.
                 Not with the switch drain_waits_for_suspended.
         """
+        if not self.busy():
+            return
         event = asyncio.Event()
         self.context.drains.add(event)
         try:
@@ -390,7 +392,8 @@ class Node(NodeState):
         """
         first: BaseException | None = None
         try:
-            await self.flusher.flush(None)
+            if not self._is_flushed():
+                await self.flusher.flush(None)
         except BaseException as error:
             first = error
         try:
@@ -406,6 +409,11 @@ class Node(NodeState):
                     first = _graver(first, error)
         if first is not None:
             raise first
+
+    def _is_flushed(self) -> bool:
+        return self.flusher.is_needless() and all(
+            edge.node._is_flushed() for edge in self.children if edge in self.flusher.targets
+        )
 
 
 def _graver(first: BaseException | None, error: BaseException) -> BaseException:

@@ -49,6 +49,10 @@ class Role(Flag):
     PRIMARY = auto()
 
 
+#: The one child of a filter.
+FILTERED_CHILD: Final = Role.FILTERED | Role.PRIMARY
+
+
 class Permissions(NamedTuple):
     """What one edge takes from a node, and what it lets the node's other parents take."""
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import lru_cache
 from typing import TypeVar
 
 from blkdebug_async.block.context import Context
 from blkdebug_async.block.driver import Driver, has
 from blkdebug_async.block.flags import OpenFlags
-from blkdebug_async.block.limits import Limits, check_limits
+from blkdebug_async.block.limits import UNLIMITED, Limits, check_limits
 from blkdebug_async.block.split import ZeroPlan, plan_zeroes, transfer_limit
 from blkdebug_async.block.tracked import Request, Tracker
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.units import SECTOR_SIZE, align_up
 
 _T = TypeVar("_T")
+
+
+# Most nodes have the same limits as many others.
+@lru_cache(maxsize=64)
+def _derive(limits: Limits) -> tuple[int, ZeroPlan]:
+    check_limits(limits)
+    return transfer_limit(limits), plan_zeroes(limits)
 
 
 class NodeState:
@@ -69,7 +77,7 @@ class NodeState:
         self.variable_length = driver.has_variable_length
         self.generation = 0
         self.known_length = 0
-        self.set_limits(Limits())
+        self.set_limits(UNLIMITED)
 
     def set_limits(self, limits: Limits) -> None:
         """Use these limits from the next request on.
@@ -77,10 +85,9 @@ class NodeState:
         Raises:
             OptionError: EINVAL; the request alignment is above 1 GiB.
         """
-        self.limits = check_limits(limits)
+        self.longest_transfer, self.zero_plan = _derive(limits)
         self.align_mask = limits.request_alignment - 1
-        self.longest_transfer = transfer_limit(limits)
-        self.zero_plan = plan_zeroes(limits)
+        self.limits = limits
 
     @property
     def length(self) -> int:

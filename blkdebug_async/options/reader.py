@@ -355,6 +355,8 @@ class OptionReader:
         QEMU: util/qemu-config.c, qemu_config_parse_qdict().
         """
         options = extract(self._options, f"{group}.")
+        if not options:
+            return []
         single = self._split_known(options, kinds)
         if single and options:
             raise OptionError(f"Unknown option '{_first(options)}' for [{group}]")
