@@ -21,7 +21,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from blkdebug_async.bench.job import Op
 from blkdebug_async.bench.output.curves import Curve
-from blkdebug_async.bench.output.texts import digits_text, latency_text, size_text
+from blkdebug_async.bench.output.texts import digits_text, latency_text, shortened, size_text
 
 #: What the name of a file may end in.
 FORMATS: Final = (".png", ".svg")
@@ -144,11 +144,7 @@ def _styles(found: Sequence[Curve]) -> list[_Style]:
 
 
 def _label(curve: Curve) -> str:
-    name = curve.job
-    if len(name) > _LONGEST_NAME:
-        # Both ends stay: copies of a job differ in the last one.
-        half = _LONGEST_NAME // 2
-        name = f"{name[:half]}…{name[1 - half :]}"
+    name = shortened(curve.job, _LONGEST_NAME)
     failed = f", {curve.failed:,} failed" if curve.failed else ""
     if not curve.latencies:
         return f"{name}, {curve.op}: none answered{failed}"

@@ -79,3 +79,11 @@ def errno_text(errno: int) -> str:
 def errors_text(errors: Mapping[int, int]) -> str:
     """Show a tally of errors: "3 x EIO (Input/output error), 1 x ..."."""
     return ", ".join(f"{count:,} x {errno_text(errno)}" for errno, count in sorted(errors.items()))
+
+
+def shortened(name: str, width: int) -> str:
+    """Cut a name to a width; both its ends stay, as copies of a job differ in the last one."""
+    if len(name) <= width:
+        return name
+    half = width // 2
+    return f"{name[:half]}…{name[len(name) - (width - half - 1) :]}"
