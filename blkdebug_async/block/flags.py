@@ -73,5 +73,6 @@ class OpenFlags:
     copy_on_read: bool = False
     #: "off", "on" or "unmap": turn writes of zeros into zero writes.
     detect_zeroes: str = "off"
-    #: "threads", "native" or "io_uring": how a file whose options do not say it does its requests.
-    aio: str = "threads"
+    #: "auto", "threads", "native" or "io_uring": how a file whose options do not say it does its
+    #: requests.
+    aio: str = "auto"

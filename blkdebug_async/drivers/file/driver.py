@@ -1,7 +1,7 @@
 """file and host_device: a regular file, or a device, of the host.
 
-What the page cache has is read in place, and short writes are made in place; all else runs in
-threads.
+What the page cache has is read in place, and short writes are made in place; all else goes to an
+io_uring if it may and there is one, or to threads.
 
 QEMU: block/file-posix.c.
 """
@@ -15,7 +15,7 @@ from dataclasses import replace
 from enum import StrEnum
 from errno import EINVAL, EIO, ENOTSUP
 from mmap import PAGESIZE
-from typing import ClassVar, Final, ParamSpec, Self, TypeVar
+from typing import ClassVar, Final, NoReturn, ParamSpec, Self, TypeVar
 
 from blkdebug_async.block.driver import Driver, Opener
 from blkdebug_async.block.flags import DATA, MAY_UNMAP, NO_FALLBACK, OFFSET_VALID, OpenFlags
@@ -24,8 +24,8 @@ from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import ALL, RESIZE, WRITE, WRITE_UNCHANGED, Permissions
 from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.block.tracked import Request
-from blkdebug_async.block.turn import LastFirst
 from blkdebug_async.compat import SAFE
+from blkdebug_async.drivers.file.blocking import Blocking, Way
 from blkdebug_async.drivers.file.direct import NO_ALIGNMENT, probe_alignment
 from blkdebug_async.drivers.file.extents import find_extent
 from blkdebug_async.drivers.file.in_place import (
@@ -37,8 +37,6 @@ from blkdebug_async.drivers.file.in_place import (
 from blkdebug_async.drivers.file.locks import PermissionLocks
 from blkdebug_async.drivers.file.opening import check_kind, open_file
 from blkdebug_async.drivers.file.resize import resize
-from blkdebug_async.drivers.file.threads import run_in_thread
-from blkdebug_async.drivers.file.transfer import read_direct, read_rest, write_direct, write_rest
 from blkdebug_async.drivers.file.zeroing import Zeroing
 from blkdebug_async.errors import BlockError, OptionError
 from blkdebug_async.options.filename import FilenameParser, Gathered, parse_file_name, strip_prefix
@@ -60,14 +58,17 @@ _KINDS: Final = {
 #: Options that may change while the node is open.
 _MUTABLE: Final = frozenset({"drop-cache", "x-check-cache-dropped"})
 _WRITING: Final = WRITE | WRITE_UNCHANGED | RESIZE
-_sync: Final = getattr(os, "fdatasync", os.fsync)
 
 
 class Aio(StrEnum):
     """How requests are handed to the system."""
 
+    #: An io_uring if the system gives one, else threads; unknown to QEMU.
+    AUTO = "auto"
     THREADS = "threads"
+    #: The same as auto, but for files past the page cache only.
     NATIVE = "native"
+    #: Nothing but an io_uring.
     IO_URING = "io_uring"
 
 
@@ -84,8 +85,9 @@ class FileDriver(Driver):
 
     Args:
         path: Its name.
-        aio: "threads", "native" or "io_uring"; None: as the node is opened. Threads serve all of
-            them, but "native" needs cache.direct, as in QEMU.
+        aio: How requests wait that cannot be answered at once: "auto", "threads", "native" or
+            "io_uring"; None: as the node is opened.
+        max_batch: Most requests that go to an io_uring together; 0: as many as is good.
         locking: "auto": take locks where they belong to the open file. "on": refuse to go without.
 
     Raises:
@@ -101,13 +103,19 @@ class FileDriver(Driver):
     _for_devices: ClassVar[bool] = False
 
     def __init__(
-        self, path: str | os.PathLike[str], *, aio: str | None = None, locking: str = "auto"
+        self,
+        path: str | os.PathLike[str],
+        *,
+        aio: str | None = None,
+        max_batch: int = 0,
+        locking: str = "auto",
     ) -> None:
         super().__init__()
         self._path = os.fspath(path)
         if not self._path:
             raise OptionError(f"The '{self.name}' block driver requires a file name")
         self._aio = None if aio is None else parse_enum(aio, Aio)
+        self._max_batch = max_batch
         self._locking = parse_enum(locking, Locking)
         self.zero_flags = MAY_UNMAP | NO_FALLBACK
         self.options["filename"] = self._path
@@ -117,7 +125,7 @@ class FileDriver(Driver):
         self._is_regular = False
         self._taken = 0
         self._locks: PermissionLocks | None = None
-        self._alignment = NO_ALIGNMENT
+        self._blocking = Blocking()
         #: Flag with which reads are tried in place; 0: they are not.
         self._nowait = 0
         #: Longest write that is tried in place, in bytes; -1: none is.
@@ -125,7 +133,6 @@ class FileDriver(Driver):
         self._in_place = InPlaceWriter()
         #: What is done in place goes on a turn of the loop later, as from one of QEMU's threads.
         self._takes_a_turn = False
-        self._turn = LastFirst()
         self._zeroing = Zeroing(is_device=False, zero_range=True)
         self._sync_errno = 0
 
@@ -136,13 +143,15 @@ class FileDriver(Driver):
             raise OptionError(f"The '{cls.name}' block driver requires a file name")
         reader.check(_KINDS)
         driver = cls(
-            path, aio=reader.take_str("aio", None), locking=reader.take_str("locking", "auto")
+            path,
+            aio=reader.take_str("aio", None),
+            max_batch=reader.take_number("aio-max-batch", 0),
+            locking=reader.take_str("locking", "auto"),
         )
         manager = reader.take_str("pr-manager", None)
         if manager is not None:
             raise OptionError(f"No persistent reservation manager with id '{manager}'")
-        # Nothing here comes in batches, and no node ever moves to another host.
-        reader.take_number("aio-max-batch", 0)
+        # No node ever moves to another host.
         reader.take_bool("drop-cache", True)
         reader.take_bool("x-check-cache-dropped", False)
         return driver
@@ -159,10 +168,11 @@ class FileDriver(Driver):
                 raise OptionError("File lock requested but OFD locking syscall is unavailable")
         fd = self._open_as(self._flags)
         try:
-            self._check_aio(opener)
+            self._blocking = self._choose_way(opener)
             check_kind(fd, self._path, self.name, device=self._for_devices)
             self._adopt(fd, self._flags)
         except OSError:
+            self._blocking.close()
             os.close(fd)
             raise
         mode = os.fstat(fd).st_mode
@@ -174,6 +184,7 @@ class FileDriver(Driver):
     async def close(self) -> None:
         fd, self._fd = self._fd, -1
         if fd >= 0:
+            self._blocking.close()
             os.close(fd)
 
     async def reopen(self, flags: OpenFlags, options: Options) -> None:
@@ -181,15 +192,23 @@ class FileDriver(Driver):
             self._exchange(flags)
         self._flags = flags
 
-    def _check_aio(self, opener: Opener) -> None:
+    def _choose_way(self, opener: Opener) -> Blocking:
         aio = self._aio or Aio(self._flags.aio)
+        if self._aio is Aio.AUTO and opener.compat != SAFE:
+            raise OptionError(f"invalid parameter value: {aio}")
         if aio is Aio.NATIVE and not self._flags.direct:
             raise OptionError(
                 "aio=native was specified, but it requires cache.direct=on, "
                 "which was not specified."
             )
-        if aio is not Aio.THREADS and opener.compat == SAFE:
-            opener.warn(f"aio={aio} is not there yet: '{self._path}' is served by threads")
+        if self._takes_a_turn:
+            return Blocking(Way.TURNS)
+        if aio is Aio.THREADS or opener.compat != SAFE:
+            return Blocking(Way.THREADS)
+        blocking = Blocking(Way.ANY, max_batch=self._max_batch)
+        if aio is Aio.IO_URING:
+            blocking.need_ring()
+        return blocking
 
     def _needs_writing(self, flags: OpenFlags) -> bool:
         # With auto-read-only, the file is opened for writing when somebody wants to write.
@@ -199,7 +218,8 @@ class FileDriver(Driver):
         return open_file(self._path, writable=self._needs_writing(flags), direct=flags.direct)
 
     def _adopt(self, fd: int, flags: OpenFlags) -> None:
-        self._alignment = probe_alignment(fd) if flags.direct else NO_ALIGNMENT
+        alignment = probe_alignment(fd) if flags.direct else NO_ALIGNMENT
+        self._blocking.adopt(direct=flags.direct, alignment=alignment)
         self._fd = fd
         self._writable = self._needs_writing(flags)
         cached = not flags.direct and takes_nowait(fd)
@@ -228,9 +248,9 @@ class FileDriver(Driver):
     def refresh_limits(self, limits: Limits) -> Limits:
         return replace(
             limits,
-            request_alignment=self._alignment.request,
-            min_mem_alignment=self._alignment.memory,
-            opt_mem_alignment=max(self._alignment.memory, PAGESIZE),
+            request_alignment=self._blocking.alignment.request,
+            min_mem_alignment=self._blocking.alignment.memory,
+            opt_mem_alignment=max(self._blocking.alignment.memory, PAGESIZE),
         )
 
     def permissions_changed(self, permissions: Permissions) -> None:
@@ -267,13 +287,12 @@ class FileDriver(Driver):
                 iov.slice(done, length - done).fill(0)
                 done = length
             if done == length:
-                if self._takes_a_turn:
-                    await self._turn.take_turn()
+                await self._blocking.take_turn()
                 return
-        if self._flags.direct:
-            await self._in_thread("read from", read_direct, self._fd, iov, offset)
-        else:
-            await self._in_thread("read from", read_rest, self._fd, iov, offset, done)
+        try:
+            await self._blocking.read(self._fd, iov, offset, done)
+        except OSError as error:
+            self._fail("read from", error)
 
     async def pwritev(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
@@ -282,13 +301,12 @@ class FileDriver(Driver):
         if length <= self._longest_in_place:
             done = self._in_place.write(self._fd, iov.views, offset, length)
             if done == length:
-                if self._takes_a_turn:
-                    await self._turn.take_turn()
+                await self._blocking.take_turn()
                 return
-        if self._flags.direct:
-            await self._in_thread("write to", write_direct, self._fd, iov, offset)
-        else:
-            await self._in_thread("write to", write_rest, self._fd, iov, offset, done)
+        try:
+            await self._blocking.write(self._fd, iov, offset, done)
+        except OSError as error:
+            self._fail("write to", error)
 
     def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
         if not self._nowait or self._takes_a_turn:
@@ -318,20 +336,20 @@ class FileDriver(Driver):
                 self._sync_errno, f"Could not flush '{self._path}': an earlier flush failed"
             )
         try:
-            await self._in_thread("flush", _sync, self._fd)
+            await self._blocking.sync(self._fd)
         except OSError as error:
             # The kernel may have marked pages clean that never reached the disk, and would say
             # yes the next time. Without the page cache there are no such pages.
             if not self._flags.direct:
                 self._sync_errno = error.errno or EIO
-            raise
+            self._fail("flush", error)
 
     async def block_status(
         self, offset: int, length: int, want_zero: bool, request: Request
     ) -> BlockStatus:
         if not want_zero:
             return BlockStatus(DATA | OFFSET_VALID, length, offset)
-        what, length = find_extent(self._fd, offset, length, self._alignment.request)
+        what, length = find_extent(self._fd, offset, length, self._blocking.alignment.request)
         return BlockStatus(what | OFFSET_VALID, length, offset)
 
     async def truncate(self, size: int, how: Truncation, request: Request) -> None:
@@ -349,25 +367,19 @@ class FileDriver(Driver):
         if size > length:
             raise BlockError(EINVAL, "Cannot grow device files")
 
-    async def _in_turn(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Do what a thread would do, at once; only then is it certain who goes on when."""
-        try:
-            return function(*args, **kwargs)
-        finally:
-            await self._turn.take_turn()
-
     async def _in_thread(
         self, verb: str, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs
     ) -> T:
         try:
-            if self._takes_a_turn:
-                return await self._in_turn(function, *args, **kwargs)
-            return await run_in_thread(function, *args, **kwargs)
-        except BlockError:
-            raise
+            return await self._blocking.run(function, *args, **kwargs)
         except OSError as error:
-            message = f"Could not {verb} '{self._path}': {error.strerror}"
-            raise BlockError(error.errno or EIO, message) from error
+            self._fail(verb, error)
+
+    def _fail(self, verb: str, error: OSError) -> NoReturn:
+        if isinstance(error, BlockError):
+            raise error
+        message = f"Could not {verb} '{self._path}': {error.strerror}"
+        raise BlockError(error.errno or EIO, message) from error
 
 
 def parse_host_device_name(name: str) -> Options:

@@ -43,7 +43,7 @@ def write_rest(fd: int, iov: Iovec, offset: int, done: int) -> None:
     """Write until nothing of the vector is left; arguments as for read_rest()."""
     while done < iov.length:
         views = iov.slice(done, iov.length - done).views[:IOV_MAX]
-        done += _progress(os.pwritev(fd, views, offset + done))
+        done += progress(os.pwritev(fd, views, offset + done))
 
 
 def read_direct(fd: int, iov: Iovec, offset: int) -> None:
@@ -75,7 +75,7 @@ def write_direct(fd: int, iov: Iovec, offset: int) -> None:
         bounce[:] = iov.slice(start, len(bounce)).tobytes()
         done = 0
         while done < len(bounce):
-            done += _progress(os.pwritev(fd, [bounce[done:]], offset + start + done))
+            done += progress(os.pwritev(fd, [bounce[done:]], offset + start + done))
 
 
 def _bounces(length: int) -> Iterator[tuple[int, memoryview]]:
@@ -86,7 +86,12 @@ def _bounces(length: int) -> Iterator[tuple[int, memoryview]]:
             yield start, whole[: length - start]
 
 
-def _progress(count: int) -> int:
+def progress(count: int) -> int:
+    """Give back how many bytes a write took.
+
+    Raises:
+        BlockError: EINVAL; none, which would go on for ever.
+    """
     if count == 0:
         raise BlockError(EINVAL, "The file took no more bytes, and did not say why")
     return count

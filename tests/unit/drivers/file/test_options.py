@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from errno import EINVAL, ENOENT
 from pathlib import Path
 
@@ -82,32 +83,39 @@ async def test_native_aio_goes_only_past_the_cache(
     )
 
 
-async def warnings_of(driver: FileDriver, opener: FakeOpener) -> list[str]:
+async def read_through(driver: FileDriver, opener: FakeOpener) -> None:
     await driver.open(opener)
     buffer = bytearray(4)
     await driver.preadv(0, 4, Iovec.over(buffer), 0, REQUEST)
     assert buffer == bytes(range(4))
     await driver.close()
-    return opener.warnings
-
-
-async def test_a_way_to_the_kernel_that_is_not_there_yet_is_served_by_threads(image: Path) -> None:
-    opener = FakeOpener()
-    assert await warnings_of(FileDriver(image, aio="io_uring"), opener) == [
-        f"aio=io_uring is not there yet: '{image}' is served by threads"
-    ]
+    assert opener.warnings == []
 
 
 @pytest.mark.parametrize("compat", ["qemu-7.2", "seed"])
-async def test_nobody_who_follows_qemu_is_told_what_serves_them(image: Path, compat: str) -> None:
+async def test_who_follows_qemu_needs_no_io_uring_to_ask_for_one(
+    image: Path, compat: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "liburing", None)
     opener = FakeOpener()
     opener.compat = COMPAT[compat]
-    assert await warnings_of(FileDriver(image, aio="io_uring"), opener) == []
+    await read_through(FileDriver(image, aio="io_uring"), opener)
+
+
+@pytest.mark.parametrize("compat", ["qemu-7.2", "seed"])
+async def test_who_follows_qemu_knows_no_automatic_way_to_the_kernel(
+    image: Path, compat: str
+) -> None:
+    opener = FakeOpener()
+    opener.compat = COMPAT[compat]
+    with pytest.raises(OptionError, match="^invalid parameter value: auto$"):
+        await FileDriver(image, aio="auto").open(opener)
+    await read_through(FileDriver(image), opener)
 
 
 async def test_what_the_file_is_told_goes_before_what_the_node_is_told(image: Path) -> None:
     opener = FakeOpener(flags=OpenFlags(aio="native"))
-    assert await warnings_of(FileDriver(image, aio="threads"), opener) == []
+    await read_through(FileDriver(image, aio="threads"), opener)
 
 
 async def test_a_missing_file_counts_more_than_a_wrong_way_to_the_kernel(tmp_path: Path) -> None:

@@ -1,0 +1,70 @@
+"""Aligned memory, for requests past the page cache whose own memory is not aligned."""
+
+from __future__ import annotations
+
+import importlib
+from functools import cache
+from mmap import mmap
+from typing import Final, Protocol, TypeAlias
+
+from blkdebug_async.units import KIB, MIB
+
+#: Most memory kept for later, in bytes.
+MOST_KEPT: Final = 8 * MIB
+#: Copying less than this takes no longer than finding out where a caller's memory lies, in bytes.
+SHORT: Final = 16 * KIB
+
+#: A vector of one view, which starts at a page.
+Bounce: TypeAlias = list[memoryview]
+
+
+class BouncePool:
+    """Buffers that are used again and again; a few lengths are all that most callers have."""
+
+    __slots__ = ("_free", "_kept")
+
+    def __init__(self) -> None:
+        self._free: dict[int, list[Bounce]] = {}
+        #: Bytes in all of them.
+        self._kept = 0
+
+    def take(self, length: int) -> Bounce:
+        """Give a buffer of exactly length bytes, > 0. What is in it is anybody's guess."""
+        free = self._free.get(length)
+        if free:
+            self._kept -= length
+            return free.pop()
+        return [memoryview(mmap(-1, length))]
+
+    def give_back(self, bounce: Bounce) -> None:
+        """Keep a buffer for later; only once the kernel is done with it."""
+        length = len(bounce[0])
+        self._kept += length
+        if self._kept > MOST_KEPT:
+            self._free.clear()
+            self._kept = length
+        self._free.setdefault(length, []).append(bounce)
+
+
+class _Locate(Protocol):
+    def __call__(self, view: memoryview, /) -> int: ...
+
+
+@cache
+def _locate() -> _Locate:
+    # ctypes costs 5 ms, and a disk that only sees short requests never needs it.
+    module = importlib.import_module("blkdebug_async.drivers.file.address")
+    function: _Locate = module.address_of
+    return function
+
+
+def is_aligned_memory(views: list[memoryview], request: int, memory: int) -> bool:
+    """Tell whether views can be handed to a file that was opened with O_DIRECT.
+
+    Args:
+        views: The memory of a request.
+        request: What each length must be a multiple of.
+        memory: What each address must be a multiple of.
+    """
+    locate = _locate()
+    return all(not len(view) % request and not locate(view) % memory for view in views)
