@@ -29,15 +29,15 @@ GROUPS = (
 )
 
 
-def main() -> None:
-    """Measure what is asked for, print it and write it down."""
+def main() -> int:
+    """Measure what is asked for, print it and write it down; gives 1 if something failed."""
     asked = _parse(sys.argv[1:])
     with workplace(asked.folder, tuple(shlex.split(asked.img_bench))) as place:
         questions = _choose(place, asked.only)
         if asked.list:
             print("\n".join(f"{each.group:17} {each.key}" for each in questions))
-            return
-        results = _run(place, questions, asked)
+            return 0
+        results, errors = _run(place, questions, asked)
     text = report(results)
     print(text)
     for question in questions:
@@ -48,6 +48,7 @@ def main() -> None:
         output = LATEST.parent
     if output is not None:
         _write(results, text, output)
+    return 1 if errors else 0
 
 
 def _parse(words: Sequence[str]) -> argparse.Namespace:
@@ -100,13 +101,15 @@ def _choose(place: Workplace, only: Sequence[str]) -> list[Question]:
     ]
 
 
-def _run(place: Workplace, questions: list[Question], asked: argparse.Namespace) -> Results:
+def _run(
+    place: Workplace, questions: list[Question], asked: argparse.Namespace
+) -> tuple[Results, list[Exception]]:
     machine, before = this_machine(place.folder), loads()
     stolen_before, total_before = stolen_and_total()
-    measure(questions, asked.rounds, asked.seconds)
+    errors = measure(questions, asked.rounds, asked.seconds)
     stolen, total = stolen_and_total()
     share = (stolen - stolen_before) / max(1, total - total_before)
-    return Results(
+    results = Results(
         machine=machine,
         note=asked.note,
         rounds=asked.rounds,
@@ -116,6 +119,7 @@ def _run(place: Workplace, questions: list[Question], asked: argparse.Namespace)
         rows=tuple(row_of(each) for each in questions if isinstance(each, Comparison)),
         curves=tuple(curve_of(each) for each in questions if isinstance(each, Curve)),
     )
+    return results, errors
 
 
 def _write(results: Results, text: str, output: Path) -> None:
@@ -131,4 +135,4 @@ def _write(results: Results, text: str, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -23,6 +23,8 @@ Image = Mapping[str, object]
 LEVELS = (0, 1, 2, 4, 6, 8, 10)
 RULES = (0, 1, 10, 100, 1000, 10_000)
 IN_FLIGHT = (10, 100, 1000, 10_000)
+#: Watching each piece of memory takes its time.
+IN_FLIGHT_WATCHED = (10, 100, 1000)
 MICROSECONDS = "microseconds a request"
 #: What a request over null-co may announce on its blkdebug node, and what fires at opening.
 HEARD = {Event.PWRITEV, Event.PWRITEV_DONE, Event.NONE}
@@ -111,13 +113,13 @@ def crowding(size: int, place: Place, driven: int | None) -> Callable[[int], flo
 
 def _memory() -> Curve:
     lines = {
-        name: {n: Side(f"{n} in flight", remembering(n, place), n) for n in IN_FLIGHT}
+        name: {n: Side(f"{n} in flight", remembering(n, place), n) for n in IN_FLIGHT_WATCHED}
         for name, place in ((PLAIN, aligned), (APART, apart))
     }
     # Who changes a part of a block has to hold the block.
     beyond = {PLAIN: 0, APART: BLOCK}
     limits = [
-        Limit(f"{name}: bytes a request, with 10,000", name, 10_000, 2048.0 + beyond[name])
+        Limit(f"{name}: bytes a request, with 1,000", name, 1000, 2048.0 + beyond[name])
         for name in lines
     ]
     title = "Memory for a write in flight, beyond the buffer of its user"

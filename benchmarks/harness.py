@@ -114,30 +114,43 @@ class Curve:
 Question = Comparison | Curve
 
 
-def measure(questions: Sequence[Question], rounds: int, seconds: float) -> None:
+def measure(questions: Sequence[Question], rounds: int, seconds: float) -> list[Exception]:
     """Measure everything that is not skipped, round by round.
+
+    A question that fails is skipped from then on, and says why; the others go on.
 
     Args:
         questions: What to measure.
         rounds: How often; a first one, to warm up and to calibrate, does not count.
         seconds: How long each side's turn should take.
+
+    Returns:
+        What went wrong.
     """
     asked = [question for question in questions if not question.skipped]
     progress = Progress((rounds + 1) * sum(len(question.sides) for question in asked))
-    for question, side in _each_side(asked, forward=True):
-        progress.show(f"warming up: {question.key}, {side.name}")
-        side.calibrate(seconds)
-    for number in range(1, rounds + 1):
+    errors: list[Exception] = []
+    for number in range(rounds + 1):
         # There and back: who comes first, and after whom, changes from round to round.
-        for question, side in _each_side(asked, forward=number % 2 == 1):
+        for question, side in _each_side(asked, forward=number % 2 == 0):
             progress.show(f"round {number} of {rounds}: {question.key}, {side.name}")
-            side.take_turn()
+            try:
+                if number:
+                    side.take_turn()
+                else:
+                    side.calibrate(seconds)
+            except Exception as error:
+                question.skipped = f"failed, {error}"
+                errors.append(error)
     progress.end()
+    return errors
 
 
 def _each_side(questions: Sequence[Question], *, forward: bool) -> Iterator[tuple[Question, Side]]:
     for question in questions:
         for side in question.sides if forward else reversed(question.sides):
+            if question.skipped:
+                break
             yield question, side
 
 

@@ -74,8 +74,8 @@ def _sides(place: Workplace, shape: Shape) -> list[Side]:
         Side("ours", bench(ours, *options, shape.image), 500),
     ]
     if has_uvloop() and not place.img_bench:
-        stock = (*our_command(uvloop=False), "img")
-        sides.append(Side("ours, asyncio's loop", bench(stock, *options, shape.image), 500))
+        stock = bench(ours, "--loop=asyncio", *options, shape.image)
+        sides.append(Side("ours, asyncio's loop", stock, 500))
     if shape.library is not None:
         sides.append(Side("ours, awaited in a loop", shape.library, 500))
     return sides

@@ -16,11 +16,6 @@ from pathlib import Path
 CLOCK = re.compile(r"Run completed in ([0-9.]+) seconds")
 #: Nothing is said to be faster than half a tick of that clock.
 HALF_TICK_S = 0.0005
-#: Leaves out what would be used if it were installed.
-WITHOUT_UVLOOP = (
-    "import sys; sys.modules['uvloop'] = None; "
-    "from blkdebug_async.cli.shell import main; sys.exit(main())"
-)
 
 
 def missing(*peers: str) -> str:
@@ -29,11 +24,9 @@ def missing(*peers: str) -> str:
     return f"{' and '.join(absent)} not installed" if absent else ""
 
 
-def our_command(*, uvloop: bool = True) -> tuple[str, ...]:
+def our_command() -> tuple[str, ...]:
     """Give the words that start our command."""
     python = sys.executable
-    if not uvloop:
-        return (python, "-c", WITHOUT_UVLOOP)
     command = Path(python).with_name("blkdebug-async")
     return (str(command),) if command.exists() else (python, "-m", "blkdebug_async")
 
