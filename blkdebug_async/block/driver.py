@@ -65,6 +65,12 @@ class Opener(Protocol):
         ...
 
 
+def _stands_before(cls: type, method: str, other: str) -> bool:
+    """Tell whether a class or a mixin of it defines a method nearer than who defines the other."""
+    steps = (step.__dict__ for step in cls.__mro__)
+    return other not in next(names for names in steps if method in names or other in names)
+
+
 class Driver(ABC):
     """One storage idea. All offsets and lengths are bytes and fit the node's limits.
 
@@ -126,9 +132,9 @@ class Driver(ABC):
         super().__init_subclass__(**kwargs)
         # Who changes how a request is done, and does not say how it is done at once, would be
         # passed over by the shortcut of the class that it derives from.
-        if "preadv" in cls.__dict__ and "preadv_nowait" not in cls.__dict__:
+        if _stands_before(cls, "preadv", "preadv_nowait"):
             setattr(cls, "preadv_nowait", Driver.preadv_nowait)  # noqa: B010
-        if "pwritev" in cls.__dict__ and "pwritev_nowait" not in cls.__dict__:
+        if _stands_before(cls, "pwritev", "pwritev_nowait"):
             setattr(cls, "pwritev_nowait", Driver.pwritev_nowait)  # noqa: B010
 
     # --- life ---

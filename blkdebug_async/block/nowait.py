@@ -34,7 +34,7 @@ class NowaitPath:
         driver = node.driver
         if (
             offset < 0
-            or offset + length > (node.length if node.variable_length else node.known_length)
+            or offset + length > (self._length() if node.variable_length else node.known_length)
             or node.copy_on_read
             or node.tracker.serialising
             or node.context.observer is not None
@@ -43,13 +43,20 @@ class NowaitPath:
             return False
         if (offset | length) & node.align_mask:
             return self._read_padded(offset, length, iov)
-        return length <= node.longest_transfer and driver.preadv_nowait(offset, length, iov)
+        return length <= node.longest_at_once and driver.preadv_nowait(offset, length, iov)
+
+    def _length(self) -> int:
+        try:
+            return self._node.refresh_length()
+        except OSError:
+            # Shorter than anything: the lasting path asks again, and raises it.
+            return -1
 
     def _read_padded(self, offset: int, length: int, iov: Iovec) -> bool:
         node = self._node
         padding = plan_padding(offset, length, node.align_mask + 1)
         start, grown = padding.start, padding.grown
-        if not length or grown > node.longest_transfer or start + grown > node.length:
+        if not length or grown > node.longest_at_once or start + grown > node.known_length:
             return False
         wide = iov.joined(
             [memoryview(bytearray(padding.head))], [memoryview(bytearray(padding.tail))]
@@ -70,7 +77,7 @@ class NowaitPath:
         heard = driver.heard
         if (
             offset < 0
-            or offset + length > (node.length if node.variable_length else node.known_length)
+            or offset + length > (self._length() if node.variable_length else node.known_length)
             or flags & ~driver.write_flags
             or node.flags.read_only
             or node.flags.detect_zeroes != "off"
@@ -82,7 +89,7 @@ class NowaitPath:
             return False
         if (offset | length) & node.align_mask:
             return self._write_padded(offset, length, iov, flags)
-        return length <= node.longest_transfer and self._write(offset, length, iov, flags)
+        return length <= node.longest_at_once and self._write(offset, length, iov, flags)
 
     def _write(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
         node = self._node
@@ -100,7 +107,7 @@ class NowaitPath:
         mask = node.align_mask
         start = offset & ~mask
         grown = (offset + length + mask & ~mask) - start
-        if grown > node.longest_transfer or start + grown > node.length:
+        if grown > node.longest_at_once or start + grown > node.known_length:
             return False
         if grown == mask + 1:
             return self._write_in_block(start, grown, offset, iov, flags)
@@ -119,9 +126,9 @@ class NowaitPath:
         return self._write(start, size, whole, flags)
 
     def _write_between_edges(self, padding: Padding, iov: Iovec, flags: int) -> bool:
-        driver = self._node.driver
+        driver, compat = self._node.driver, self._node.context.compat
         scratch = memoryview(bytearray(padding.scratch_length))
-        for edge in plan_edge_reads(padding):
+        for edge in plan_edge_reads(padding, as_in_2018=compat.rmw_events_of_2018):
             view = scratch[edge.scratch : edge.scratch + edge.length]
             if not driver.preadv_nowait(edge.offset, edge.length, Iovec([view], edge.length)):
                 return False

@@ -13,7 +13,7 @@ from blkdebug_async.block.limits import UNLIMITED, Limits, check_limits
 from blkdebug_async.block.split import ZeroPlan, plan_zeroes, transfer_limit
 from blkdebug_async.block.tracked import Request, Tracker
 from blkdebug_async.events import Event, IoType
-from blkdebug_async.units import SECTOR_SIZE, align_up
+from blkdebug_async.units import MAX_REQUEST, SECTOR_SIZE, align_up
 
 _T = TypeVar("_T")
 
@@ -38,6 +38,7 @@ class NodeState:
         "has_zeroes",
         "known_length",
         "limits",
+        "longest_at_once",
         "longest_transfer",
         "name",
         "tracker",
@@ -54,6 +55,8 @@ class NodeState:
     align_mask: int
     #: Longest read or write that the driver may be given, in bytes.
     longest_transfer: int
+    #: The same, and no longer than any request may be.
+    longest_at_once: int
     zero_plan: ZeroPlan
     #: Whether the driver can write zeros by itself.
     has_zeroes: bool
@@ -86,6 +89,7 @@ class NodeState:
             OptionError: EINVAL; the request alignment is above 1 GiB.
         """
         self.longest_transfer, self.zero_plan = _derive(limits)
+        self.longest_at_once = min(self.longest_transfer, MAX_REQUEST)
         self.align_mask = limits.request_alignment - 1
         self.limits = limits
 
