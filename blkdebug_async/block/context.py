@@ -41,8 +41,11 @@ class Context:
             waiters: At least one, oldest first.
             key: A stable name of what they wait for.
         """
-        choice = self.choices.choose(len(waiters), key) if len(waiters) > 1 else 0
-        waiters.pop(choice).set()
+        waiters.pop(self.pick(len(waiters), key)).set()
+
+    def pick(self, count: int, key: str) -> int:
+        """Let choices pick one of so many, which only they need to be asked about from two on."""
+        return self.choices.choose(count, key) if count > 1 else 0
 
     def nudge(self) -> None:
         """Let waiting drains look again: a node has become idle or a request was suspended."""

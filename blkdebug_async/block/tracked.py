@@ -4,19 +4,26 @@ A request that must be alone on its bytes is marked serialising. Two requests co
 ranges meet and at least one of them is serialising. Nobody waits for a request that itself waits:
 that is what makes the waiting free of deadlock.
 
+Whoever ends wakes all who wait for it, and they look again, one after the other: that is the rule.
+Mostly the first one goes on and all others wait for that one. So only the first one is woken where
+all others would have to wait for it, and these are handed on to it, or to whoever is found in their
+way when it looks. Who looks first, whom each one waits for and who goes on when is the same.
+
 QEMU: block/io.c, bdrv_wait_serialising_requests().
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
+from typing import ClassVar
 
 from blkdebug_async.block.context import Context
+from blkdebug_async.block.overlap import RangeIndex
+from blkdebug_async.block.waiting import WaitQueue
 from blkdebug_async.events import IoType
 from blkdebug_async.units import align_down, align_up
 
-#: Kinds of request that never meet others on their bytes.
-_RANGELESS = frozenset({IoType.FLUSH, IoType.BLOCK_STATUS})
 
 
 class Request:
@@ -32,10 +39,10 @@ class Request:
         "offset",
         "op",
         "parent",
+        "queue",
         "serialising",
         "start",
         "waiters",
-        "waiting_for",
     )
 
     #: Number in the node tree, rising with time.
@@ -56,10 +63,10 @@ class Request:
     #: Byte after the last such byte.
     end: int
     serialising: bool
-    #: The request that this one waits for, if it waits.
-    waiting_for: Request | None
-    #: One event per request that waits for this one, oldest first.
-    waiters: list[asyncio.Event] | None
+    #: Where this one waits for another; still there after it was woken, until it has looked.
+    queue: WaitQueue[Request] | None
+    #: Who waits for this one.
+    waiters: WaitQueue[Request] | None
 
     def __init__(  # noqa: PLR0913  the one place that fills every field
         self,
@@ -80,9 +87,14 @@ class Request:
         self.flags = flags
         self.parent = parent
         self.serialising = False
-        self.waiting_for = None
+        self.queue = None
         self.waiters = None
         self._task = _running_task() if parent is None else None
+
+    @property
+    def waiting_for(self) -> Request | None:
+        """The request that this one waits for, if it waits."""
+        return self.queue.blocker if self.queue is not None and self in self.queue else None
 
     @property
     def task(self) -> asyncio.Task[object] | None:
@@ -108,17 +120,18 @@ class Request:
 
 
 def _running_task() -> asyncio.Task[object] | None:
-    try:
-        return asyncio.current_task()
-    except RuntimeError:
-        # A coroutine may be driven by hand, without a loop, as long as nothing makes it wait.
-        return None
+    # A coroutine may be driven by hand, without a loop, as long as nothing makes it wait.
+    loop = asyncio._get_running_loop()
+    return None if loop is None else asyncio.current_task(loop)
 
 
 class Tracker:
     """The requests in flight on one node."""
 
-    __slots__ = ("_context", "requests", "serialising")
+    __slots__ = ("_context", "_index", "requests", "serialising")
+
+    #: Among so many requests one is looked for without an index.
+    few: ClassVar[int] = 16
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -126,51 +139,79 @@ class Tracker:
         self.requests: dict[Request, None] = {}
         #: How many of them are serialising.
         self.serialising = 0
+        # Made when many are in flight and one must be found; gone when none is in flight.
+        self._index: _Index | None = None
 
     def begin(self, request: Request) -> None:
         """Count a request in."""
         self.requests[request] = None
+        if self._index is not None:
+            self._index.add(request)
         if self._context.observer is not None:
             self._context.observer.request_started(request)
 
     def end(self, request: Request, error: BaseException | None) -> None:
         """Count a request out and wake whoever waited for it."""
         del self.requests[request]
+        if self._index is not None:
+            self._index.discard(request)
+            if not self.requests:
+                self._index = None
         if request.serialising:
             self.serialising -= 1
-        if request.waiters:
-            self._wake(request)
+        if request.waiters is not None:
+            waiters, request.waiters = request.waiters, None
+            self._wake(waiters)
         if self._context.drains and not self.requests:
             self._context.nudge()
         if self._context.observer is not None:
             self._context.observer.request_finished(request, error)
 
-    def _wake(self, request: Request) -> None:
-        waiters = request.waiters or []
-        while waiters:
-            self._context.wake_one(waiters, f"wake {request.node}")
-
     def mark_serialising(self, request: Request, align: int) -> None:
         """Widen a request to whole blocks of align bytes and let it be alone there."""
+        if self._index is not None:
+            self._index.discard(request)
         if not request.serialising:
             request.serialising = True
             self.serialising += 1
         request.start = min(request.start, align_down(request.start, align))
         request.end = max(request.end, align_up(request.end, align))
+        if self._index is not None:
+            self._index.add(request)
+
+    # --- who meets whom ---
 
     def conflict(self, request: Request) -> Request | None:
         """Find the newest request that this one has to wait for."""
+        return self._newest(request.start, request.end, request, everybody=request.serialising)
+
+    def _newest(
+        self, start: int, end: int, besides: Request | None, *, everybody: bool
+    ) -> Request | None:
+        """Find the newest request under way that meets a range; unless everybody, a serialising."""
+        if self._index is None:
+            if len(self.requests) <= self.few:
+                return self._scan(start, end, besides, everybody)
+            self._index = _Index(self.requests)
+        return self._index.newest(start, end, besides, everybody)
+
+    def _scan(
+        self, start: int, end: int, besides: Request | None, everybody: bool
+    ) -> Request | None:
         for other in reversed(self.requests):
             if (
-                (other.serialising or request.serialising)
-                and other.start < request.end
-                and request.start < other.end
-                and other is not request
-                and other.waiting_for is None
-                and other.op not in _RANGELESS
+                (other.serialising or everybody)
+                and other.start < end
+                and start < other.end
+                and other is not besides
+                and other.queue is None
+                and other.op is not IoType.FLUSH
+                and other.op is not IoType.BLOCK_STATUS
             ):
                 return other
         return None
+
+    # --- waiting ---
 
     async def wait(self, request: Request) -> None:
         """Wait until no other request conflicts with this one.
@@ -179,24 +220,111 @@ class Tracker:
         calling, it saves a coroutine.
         """
         while (blocker := self.conflict(request)) is not None:
-            await self._wait_for(request, blocker)
+            wake = self._join(request, blocker)
+            self._hand_on(request)
+            try:
+                await wake
+            finally:
+                self._leave(request)
+        self._hand_on(request)
 
-    async def _wait_for(self, request: Request, blocker: Request) -> None:
+    def _join(self, request: Request, blocker: Request) -> asyncio.Future[None]:
         # Two requests of one chain on one node can never both finish: a driver called itself.
         assert not _descends(request, blocker)
-        event = asyncio.Event()
-        if blocker.waiters is None:
-            blocker.waiters = []
-        blocker.waiters.append(event)
-        request.waiting_for = blocker
+        if self._index is not None:
+            self._index.discard(request)
+        if not blocker.waiters:
+            blocker.waiters = WaitQueue(blocker)
+        wake = blocker.waiters.join(request)
         if self._context.observer is not None:
             self._context.observer.request_waits(request, blocker)
-        try:
-            await event.wait()
-        finally:
-            request.waiting_for = None
-            if event in blocker.waiters:
-                blocker.waiters.remove(event)
+        return wake
+
+    def _leave(self, request: Request) -> None:
+        if request.queue is not None:
+            request.queue.leave(request)
+        if self._index is not None:
+            self._index.add(request)
+
+    def _wake(self, queue: WaitQueue[Request]) -> None:
+        """Let those look who waited for a request that has ended."""
+        if queue:
+            first = self._wake_one(queue)
+            if not first.waiters and queue.all_meet(first):
+                queue.blocker, queue.handed_on = first, True
+                first.waiters = queue
+            else:
+                self._wake_all(queue)
+
+    def _wake_all(self, queue: WaitQueue[Request]) -> None:
+        while queue:
+            self._wake_one(queue)
+
+    def _wake_one(self, queue: WaitQueue[Request]) -> Request:
+        return queue.wake(self._context.pick(len(queue), f"wake {queue.blocker.node}"))
+
+    def _hand_on(self, request: Request) -> None:
+        """Decide for those who were woken together with a request, now that it has looked."""
+        queue = request.waiters
+        if queue is None or not queue.handed_on:
+            return
+        newest = self._newest(queue.start, queue.end, None, everybody=queue.any_serialising)
+        request.waiters = None
+        if newest is None:
+            self._wake(queue)
+            return
+        if not queue.all_meet(newest):
+            self._wake_all(queue)
+            return
+        queue.handed_on = False
+        if self._context.observer is not None:
+            for waiter in queue:
+                self._context.observer.request_waits(waiter, newest)
+        newest.waiters = newest.waiters.followed_by(queue) if newest.waiters else queue
+        newest.waiters.blocker = newest
+
+
+class _Index:
+    """Requests under way that have a range, so that one that meets another is found quickly."""
+
+    __slots__ = ("_fresh", "_plain", "_serialising")
+
+    def __init__(self, requests: Iterable[Request]) -> None:
+        self._serialising: RangeIndex[Request] = RangeIndex()
+        self._plain: RangeIndex[Request] = RangeIndex()
+        # Plain ones of which nobody has wanted to know yet: most end before somebody does.
+        self._fresh: dict[Request, None] = {}
+        for request in requests:
+            if request.queue is None:
+                self.add(request)
+
+    def add(self, request: Request) -> None:
+        if request.op is IoType.FLUSH or request.op is IoType.BLOCK_STATUS:
+            return
+        if request.serialising:
+            self._serialising.add(request)
+        else:
+            self._fresh[request] = None
+
+    def discard(self, request: Request) -> None:
+        if request in self._fresh:
+            del self._fresh[request]
+        elif request.serialising:
+            self._serialising.discard(request)
+        else:
+            self._plain.discard(request)
+
+    def newest(
+        self, start: int, end: int, besides: Request | None, everybody: bool
+    ) -> Request | None:
+        found = self._serialising.newest(start, end, besides)
+        if not everybody:
+            return found
+        for request in self._fresh:
+            self._plain.add(request)
+        self._fresh.clear()
+        plain = self._plain.newest(start, end, besides)
+        return plain if found is None or (plain is not None and plain.id > found.id) else found
 
 
 def _descends(request: Request, ancestor: Request) -> bool:

@@ -11,6 +11,7 @@ from blkdebug_async.block.context import Context
 from blkdebug_async.block.flags import SERIALISING
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.tracked import Request, Tracker
+from blkdebug_async.block.waiting import WaitQueue
 from blkdebug_async.disk import Disk
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.opening import open_disk
@@ -242,7 +243,7 @@ def test_conflict_is_with_the_newest_that_overlaps_and_does_not_wait(
             tracker.mark_serialising(request, unit)
         requests.append(request)
         if waits:
-            request.waiting_for = requests[0]
+            request.queue = WaitQueue(requests[0])
     chosen = requests[pick % len(requests)]
     expected = None
     for other in requests:
@@ -253,7 +254,7 @@ def test_conflict_is_with_the_newest_that_overlaps_and_does_not_wait(
 
 
 def meets(other: Request, chosen: Request) -> bool:
-    if other.op in (IoType.FLUSH, IoType.BLOCK_STATUS) or other.waiting_for is not None:
+    if other.op in (IoType.FLUSH, IoType.BLOCK_STATUS) or other.queue is not None:
         return False
     if not (other.serialising or chosen.serialising):
         return False
