@@ -22,6 +22,7 @@ _SHORTEST_NS: Final = 2_000_000_000
 _BAR: Final = 24
 _SHORTEST_BAR: Final = 5
 _DONE: Final = "done"
+_RUNNING: Final = "running"
 
 
 class LiveLine:
@@ -36,6 +37,7 @@ class LiveLine:
         # No thread that refreshes it: that would take turns from what is measured.
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._is_shown = False
+        self._remaining = Remaining()
 
     def __enter__(self) -> Self:
         return self
@@ -51,6 +53,7 @@ class LiveLine:
 
     def __call__(self, progress: Progress) -> None:
         """Show how far the run is, if it will take long enough, or already has."""
+        left_ns = self._remaining.estimate_ns(progress)
         if not self._is_shown:
             done = fraction(progress)
             if progress.elapsed_ns < _SHORTEST_NS and not (
@@ -59,7 +62,8 @@ class LiveLine:
                 return
             self._is_shown = True
             self._live.start()
-        text = Text(live_text(progress, self._console.width), no_wrap=True, overflow="ellipsis")
+        line = live_text(progress, left_ns, self._console.width)
+        text = Text(line, no_wrap=True, overflow="ellipsis")
         if any(job.errors for job in progress.jobs):
             text.highlight_regex(r"[\d,]+ errors?", "bold red")
         self._live.update(text, refresh=True)
@@ -70,11 +74,31 @@ def fraction(progress: Progress) -> float:
     return min((job.fraction for job in progress.jobs), default=0.0)
 
 
-def live_text(progress: Progress, width: int) -> str:
+class Remaining:
+    """Estimates how long a run will still take, from how it went on since it was warm."""
+
+    def __init__(self) -> None:
+        self._first: tuple[int, float] | None = None
+
+    def estimate_ns(self, progress: Progress) -> int | None:
+        """Take in how far it is; None: nobody can tell yet."""
+        done = fraction(progress)
+        if self._first is None and done:
+            self._first = (progress.elapsed_ns, done)
+        if self._first is None:
+            return None
+        first_ns, first_done = self._first
+        if done <= first_done:
+            return None
+        return round((progress.elapsed_ns - first_ns) * (1 - done) / (done - first_done))
+
+
+def live_text(progress: Progress, left_ns: int | None, width: int) -> str:
     """Give the line.
 
     Args:
         progress: What it tells.
+        left_ns: How long it will still take; None: nobody can tell.
         width: Columns of the terminal; one is left free.
     """
     jobs = progress.jobs
@@ -89,7 +113,7 @@ def live_text(progress: Progress, width: int) -> str:
         f"mean {latency_text(total_ns / requests_per_s if requests_per_s else 0)}",
         f"{errors:,} {'error' if errors == 1 else 'errors'}",
         f"{sum(job.in_flight for job in jobs):,} in flight",
-        _ending(progress, done),
+        _ending(progress, left_ns),
     ]
     rest = "  ".join(parts)
     bar = min(width - 2 - len(rest), _BAR)
@@ -101,10 +125,8 @@ def _bar(done: float, width: int) -> str:
     return "━" * full + "─" * (width - full)
 
 
-def _ending(progress: Progress, done: float) -> str:
+def _ending(progress: Progress, left_ns: int | None) -> str:
     phases = {job.phase for job in progress.jobs} - {_DONE}
-    if len(phases) == 1 and "running" not in phases:
+    if len(phases) == 1 and _RUNNING not in phases:
         return phases.pop()
-    if not done:
-        return "running"
-    return f"{runtime_text(progress.elapsed_ns * (1 - done) / done)} left"
+    return _RUNNING if left_ns is None else f"{runtime_text(left_ns)} left"

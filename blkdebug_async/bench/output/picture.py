@@ -17,11 +17,12 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import EngFormatter, FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
 from blkdebug_async.bench.job import Op
 from blkdebug_async.bench.output.curves import Curve
 from blkdebug_async.bench.output.texts import digits_text, latency_text, shortened, size_text
+from blkdebug_async.bench.result import Sample
 
 #: What the name of a file may end in.
 FORMATS: Final = (".png", ".svg")
@@ -40,6 +41,8 @@ _DASHES: Final = {
 _MARKERS: Final = ("", "o", "s", "^", "D")
 _MARKS: Final = 8
 _HEADROOM: Final = 0.08
+#: Rates that differ more than that have a logarithmic scale.
+_FAR_APART: Final = 40
 #: Curves with fewer points are drawn as the stairs that they are.
 _SMOOTH: Final = 80
 #: More curves than that have their legend in two columns.
@@ -111,12 +114,15 @@ def _figure(found: Sequence[Curve], title: str) -> Figure:
     FigureCanvasAgg(figure)
     figure.suptitle(title, x=0.01, ha="left", weight="bold")
     panels = figure.subplot_mosaic([["latency"] * 2, ["bytes", "requests"]], height_ratios=[5, 4])
+    peaks: dict[str, list[float]] = {"bytes": [], "requests": []}
     for curve, style in zip(found, _styles(found), strict=True):
         _draw_latencies(panels["latency"], curve, style)
-        _draw_rates(panels, curve, style)
+        for panel, values in _rates(curve).items():
+            _draw_rates(panels[panel], curve.intervals, values, style)
+            peaks[panel].append(max(values))
     _finish_latencies(panels["latency"], found)
-    _finish_rates(panels["bytes"], "Throughput over time", _BYTE_UNITS)
-    _finish_rates(panels["requests"], "Requests over time", _REQUEST_UNITS)
+    _finish_rates(panels["bytes"], "Throughput over time", _BYTE_UNITS, peaks["bytes"])
+    _finish_rates(panels["requests"], "Requests over time", _REQUEST_UNITS, peaks["requests"])
     handles, labels = panels["latency"].get_legend_handles_labels()
     if handles:
         columns = _columns(found)
@@ -175,24 +181,29 @@ def _draw_latencies(axes: Axes, curve: Curve, style: _Style) -> None:
     )
 
 
-def _draw_rates(panels: dict[str, Axes], curve: Curve, style: _Style) -> None:
-    if not curve.latencies or not curve.intervals:
-        return
-    edges_ns = [curve.intervals[0].start_ns, *(each.end_ns for each in curve.intervals)]
-    rates = {"requests": [each.iops for each in curve.intervals]}
-    if curve.op is not Op.FLUSH:
-        rates["bytes"] = [each.bandwidth for each in curve.intervals]
-    for panel, values in rates.items():
-        panels[panel].plot(
-            [edge_ns / 1e9 for edge_ns in edges_ns],
-            [values[0], *values],
-            drawstyle="steps-pre",
-            color=style.colour,
-            linestyle=style.dashes,
-            marker=style.marker,
-            markersize=5,
-            markevery=max(len(edges_ns) // _MARKS, 1),
-        )
+def _rates(curve: Curve) -> dict[str, list[float]]:
+    """Give what is drawn in the panels of rates; what never had one is not."""
+    rates = {
+        "bytes": [each.bandwidth for each in curve.intervals],
+        "requests": [each.iops for each in curve.intervals],
+    }
+    return {panel: values for panel, values in rates.items() if any(values)}
+
+
+def _draw_rates(
+    axes: Axes, intervals: Sequence[Sample], values: Sequence[float], style: _Style
+) -> None:
+    edges_ns = [intervals[0].start_ns, *(each.end_ns for each in intervals)]
+    axes.plot(
+        [edge_ns / 1e9 for edge_ns in edges_ns],
+        [values[0], *values],
+        drawstyle="steps-pre",
+        color=style.colour,
+        linestyle=style.dashes,
+        marker=style.marker,
+        markersize=5,
+        markevery=max(len(edges_ns) // _MARKS, 1),
+    )
 
 
 def _finish_latencies(axes: Axes, found: Sequence[Curve]) -> None:
@@ -231,21 +242,31 @@ def _tick_text(duration_ns: float) -> str:
     return f"{float(number):g} {unit}"
 
 
-def _finish_rates(axes: Axes, title: str, units: Sequence[tuple[float, str]]) -> None:
-    if not axes.lines:
+def _finish_rates(
+    axes: Axes, title: str, units: Sequence[tuple[float, str]], peaks: Sequence[float]
+) -> None:
+    if not peaks:
         axes.set_title(title)
         _say_nothing(axes)
         return
-    axes.margins(x=0, y=_HEADROOM)
-    axes.relim()
-    top = axes.dataLim.y1 * (1 + _HEADROOM)
-    axes.set_ylim(0, top)
-    scale, unit = next((each for each in units if top >= each[0]), units[-1])
-    axes.set_title(f"{title}, {unit}")
+    axes.margins(x=0)
     axes.set_xlabel("seconds")
-    # Steps of one, two or five in the unit that is shown.
-    axes.yaxis.set_major_locator(FixedLocator(_even_ticks(top / scale, scale)))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at / scale:,g}"))
+    top = max(peaks) * (1 + _HEADROOM)
+    lowest = min(peaks)
+    if lowest * _FAR_APART < top:
+        # Next to the fastest, the slowest would be a line along the bottom.
+        axes.set_yscale("log", nonpositive="mask")
+        axes.set_ylim(lowest / 10, top)
+        axes.set_title(f"{title}, {units[-1][1]}")
+        axes.yaxis.set_major_locator(FixedLocator(_ticks(lowest / 10, top)))
+        axes.yaxis.set_major_formatter(EngFormatter(sep=" "))
+    else:
+        scale, unit = next((each for each in units if top >= each[0]), units[-1])
+        axes.set_ylim(0, top)
+        axes.set_title(f"{title}, {unit}")
+        axes.yaxis.set_major_locator(FixedLocator(_even_ticks(top / scale, scale)))
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda at, _: f"{at / scale:,g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def _even_ticks(top: float, scale: float) -> list[float]:
