@@ -248,7 +248,7 @@ class TreeOpener:
         driver = text_option(options, "driver")
         protocol = place.protocol if driver is None else find_driver(driver).is_protocol
         fill_in(options, place.flags)
-        if protocol:
+        if protocol and (driver is None or filename is not None):
             driver = name_protocol(filename, options, driver)
         told = NodeOptions(explicit, options, parent)
         allows_backing = self._drop_null_backing(explicit, options)

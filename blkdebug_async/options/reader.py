@@ -336,6 +336,12 @@ class OptionReader:
             )
         return ChildOptions(name, reference, filename, options)
 
+    def take_all(self, prefixes: tuple[str, ...]) -> Options:
+        """Take all options that start with any of these, in their order and under their names."""
+        options = self._options
+        keys = [key for key in options if key.startswith(prefixes)]
+        return {key: options.pop(key) for key in keys}
+
     def take_rules(
         self, group: str, kinds: Mapping[str, Kind], *, taken_ids: Collection[str] = ()
     ) -> list[OptionReader]:

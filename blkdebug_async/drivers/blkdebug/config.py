@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from errno import EIO
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, NamedTuple, assert_never
 
@@ -30,7 +31,7 @@ from blkdebug_async.errors import OptionError
 from blkdebug_async.events import RULE_IO_TYPES, Event
 from blkdebug_async.options.ini import ConfigError, Section, parse_ini
 from blkdebug_async.options.reader import Kind, OptionReader
-from blkdebug_async.options.tree import Options
+from blkdebug_async.options.tree import Options, Scalar
 from blkdebug_async.units import INT_MAX, is_aligned, is_power_of_two
 
 _DRIVER: Final = "blkdebug"
@@ -45,6 +46,12 @@ LIMIT_OPTIONS: Final = (
     "opt-discard",
     "max-discard",
 )
+#: What options begin with that are not one value.
+_PREFIXES_OF_2018: Final = (f"{_INJECT}.", f"{_SET_STATE}.")
+_PREFIXES: Final = (*_PREFIXES_OF_2018, "take-child-perms.", "unshare-child-perms.")
+#: Up to so many of these options, and bytes of a config file, are remembered.
+_FEW: Final = 64
+_SHORT: Final = 4096
 _NO_LIMITS: Final = (None,) * len(LIMIT_OPTIONS)
 #: QEMU's own options of the node, in its order.
 _OPTIONS: Final = {
@@ -129,22 +136,43 @@ def parse_config(
     Raises:
         OptionError: EINVAL; the first thing that QEMU would complain about.
     """
+    given = reader.take_all(_PREFIXES_OF_2018 if compat.blkdebug_of_2018 else _PREFIXES)
+    if len(given) <= _FEW and (ini is None or len(ini) <= _SHORT):
+        typed = tuple([(key, type(value), value) for key, value in given.items()])
+        config = _parse_again(typed, ini, ini_name, compat)
+    else:
+        config = _parse(given, ini, ini_name, compat)
+    limits = [reader.take_size(name, 0) or None for name in LIMIT_OPTIONS]
+    if not any(limits):
+        return config
+    align, max_transfer, opt_write_zero, max_write_zero, opt_discard, max_discard = limits
+    return replace(
+        config,
+        align=align,
+        max_transfer=max_transfer,
+        opt_write_zero=opt_write_zero,
+        max_write_zero=max_write_zero,
+        opt_discard=opt_discard,
+        max_discard=max_discard,
+    )
+
+
+# The same configuration is opened many times over by whoever runs a scenario many times.
+@lru_cache(maxsize=128)
+def _parse_again(
+    typed: tuple[tuple[str, type, Scalar], ...], ini: bytes | None, ini_name: str, compat: Compat
+) -> BlkdebugConfig:
+    return _parse({key: value for key, _, value in typed}, ini, ini_name, compat)
+
+
+def _parse(given: Options, ini: bytes | None, ini_name: str, compat: Compat) -> BlkdebugConfig:
+    reader = OptionReader(given, driver=_DRIVER)
     rules = _take_rules(reader, ini, ini_name, compat)
     take_perms = unshare_perms = 0
     if not compat.blkdebug_of_2018:
         take_perms = _take_perms(reader, "take-child-perms")
         unshare_perms = _take_perms(reader, "unshare-child-perms")
-    return BlkdebugConfig(
-        rules=rules,
-        align=reader.take_size("align", 0) or None,
-        max_transfer=reader.take_size("max-transfer", 0) or None,
-        opt_write_zero=reader.take_size("opt-write-zero", 0) or None,
-        max_write_zero=reader.take_size("max-write-zero", 0) or None,
-        opt_discard=reader.take_size("opt-discard", 0) or None,
-        max_discard=reader.take_size("max-discard", 0) or None,
-        take_perms=take_perms,
-        unshare_perms=unshare_perms,
-    )
+    return BlkdebugConfig(rules, take_perms=take_perms, unshare_perms=unshare_perms)
 
 
 def spell_options(config: BlkdebugConfig, rules: Iterable[Rule]) -> Options:
@@ -157,8 +185,10 @@ def spell_options(config: BlkdebugConfig, rules: Iterable[Rule]) -> Options:
         config: Its limits; its rules and permissions are not looked at.
         rules: The rules, in QEMU's order.
     """
-    told = zip(LIMIT_OPTIONS, _limits_of(config), strict=True)
-    options: Options = {name: limit for name, limit in told if limit is not None}
+    options: Options = {}
+    if _has_limits(config):
+        told = zip(LIMIT_OPTIONS, _limits_of(config), strict=True)
+        options = {name: limit for name, limit in told if limit is not None}
     numbers = {_INJECT: 0, _SET_STATE: 0}
     for rule in rules:
         spelt = _spell_rule(rule)

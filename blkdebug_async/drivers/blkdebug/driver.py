@@ -18,8 +18,8 @@ from typing import ClassVar, Final, Self, TypeVar
 from blkdebug_async.block.driver import FilterDriver, NodeSource, Opener
 from blkdebug_async.block.flags import FUA, MAY_UNMAP, NO_FALLBACK, WRITE_UNCHANGED, OpenFlags
 from blkdebug_async.block.iovec import Iovec
-from blkdebug_async.block.limits import Limits
-from blkdebug_async.block.permissions import Permissions, Role
+from blkdebug_async.block.limits import UNLIMITED, Limits
+from blkdebug_async.block.permissions import FILTERED_CHILD, Permissions
 from blkdebug_async.block.target import BlockStatus
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.compat import SAFE, Compat
@@ -54,6 +54,8 @@ _CONFIG_MAX: Final = 4 * MIB
 #: Events that QEMU has a word for, but no driver of it ever announces.
 _SILENT: Final = frozenset({Event.REFBLOCK_UPDATE})
 
+_PLAIN: Final = BlkdebugConfig()
+
 T = TypeVar("T")
 
 
@@ -81,12 +83,12 @@ class BlkdebugDriver(FilterDriver):
     ) -> None:
         super().__init__()
         self._image = image
-        self._config = config or BlkdebugConfig()
+        self._config = config or _PLAIN
         self._rules = (*self._config.rules, *rules)
         self.options |= spell_options(self._config, self._rules)
         self._reader: OptionReader | None = None
         self._config_name: str | None = None
-        self._limits = Limits()
+        self._limits = UNLIMITED
         self._compat: Compat = SAFE
         self._use(RuleMachine())
         self.breakpoints = Breakpoints(self._parked, self._released)
@@ -108,7 +110,7 @@ class BlkdebugDriver(FilterDriver):
             self._warn_of_silent_events(opener)
         _refuse_to_hold_opening(self._rules)
         self._use(RuleMachine(self._rules, opener.compat))
-        self.file = await opener.open_child("image", self._image, Role.FILTERED | Role.PRIMARY)
+        self.file = await opener.open_child("image", self._image, FILTERED_CHILD)
         natural = FUA | MAY_UNMAP | (0 if opener.compat.blkdebug_of_2018 else NO_FALLBACK)
         self.write_flags = WRITE_UNCHANGED | (FUA & self.file.write_flags)
         self.zero_flags = WRITE_UNCHANGED | (natural & self.file.zero_flags)
@@ -156,6 +158,8 @@ class BlkdebugDriver(FilterDriver):
 
     def child_permissions(self, default: Permissions) -> Permissions:
         config = self._config
+        if not config.take_perms and not config.unshare_perms:
+            return default
         return Permissions(
             default.taken | config.take_perms, default.shared & ~config.unshare_perms
         )
