@@ -15,11 +15,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from errno import EIO
 from time import perf_counter
-from typing import Final
+from typing import Final, Protocol
 
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.cli.failures import ErrorReport
-from blkdebug_async.disk import Disk
 
 #: How long the loop may stand still while requests are answered at once, in seconds.
 _TURN_S: Final = 0.002
@@ -51,6 +50,23 @@ class Load:
     drains: bool = True
 
 
+class Target(Protocol):
+    """Gets the requests; a Disk is one."""
+
+    @property
+    def length(self) -> int: ...
+
+    async def preadv(self, offset: int, buffers: Iovec, /) -> None: ...
+
+    async def pwritev(self, offset: int, buffers: Iovec, /) -> None: ...
+
+    def preadv_nowait(self, offset: int, buffers: Iovec, /) -> bool: ...
+
+    def pwritev_nowait(self, offset: int, buffers: Iovec, /) -> bool: ...
+
+    async def flush(self) -> None: ...
+
+
 class LoadRun:
     """Sends a load to a disk, once.
 
@@ -61,12 +77,12 @@ class LoadRun:
             flush may still be going on.
     """
 
-    def __init__(self, disk: Disk, load: Load, completed: Callable[[float], None]) -> None:
+    def __init__(self, disk: Target, load: Load, completed: Callable[[float], None]) -> None:
         self._load = load
         self._buffer = load.buffer
         self._call = disk.pwritev if load.is_write else disk.preadv
         self._call_nowait = disk.pwritev_nowait if load.is_write else disk.preadv_nowait
-        self._flush = disk.flush
+        self._call_flush = disk.flush
         self._length = disk.length
         self._completed = completed
         self._offset = load.offset
@@ -77,8 +93,12 @@ class LoadRun:
         self._burst_time_s = _TURN_S
         #: Requests to send before any is tried at once again.
         self._patience = 0
+        #: Requests that were not sent yet when a flush was due the last time.
+        self._flushed_at = load.count
         #: Set once the flush has ended that nobody may pass; None: there is none.
         self._gate: asyncio.Event | None = None
+        #: Set whenever nothing is in flight any more.
+        self._idle = asyncio.Event()
         self._group = asyncio.TaskGroup()
         self._has_all_workers = load.depth == 1
 
@@ -102,20 +122,16 @@ class LoadRun:
         while self._unsent:
             if self._gate is not None:
                 await self._gate.wait()
-                continue
-            if not self._patience and self._send_at_once():
-                await self._after_answers()
+            elif self._is_flush_due():
+                await self._flush_before_more()
+            elif not self._patience and self._send_at_once():
+                await self._end_if_answered()
                 await asyncio.sleep(0)
-                continue
-            self._bring_in_workers()
-            await self._send_one()
-            await self._after_answers()
-            if self._patience:
-                self._patience -= 1
             else:
-                self._patience = _PATIENCE
-                # It may have been answered at once all the same, and so may the next ones.
-                await asyncio.sleep(0)
+                self._bring_in_workers()
+                await self._send_one()
+                await self._end_if_answered()
+                await self._pause_now_and_then()
 
     def _send_at_once(self) -> bool:
         """Send what is answered in the call; whether the next one need not be waited for either."""
@@ -160,39 +176,54 @@ class LoadRun:
         self._offset = (offset + self._load.step) % self._length
         self._unsent -= 1
         self._in_flight += 1
+        self._idle.clear()
         try:
             await self._call(offset, self._buffer)
         except OSError as error:
             raise _failed("request", error) from error
         self._in_flight -= 1
+        if not self._in_flight:
+            self._idle.set()
 
-    # --- what is due once a request is answered ---
+    async def _pause_now_and_then(self) -> None:
+        if self._patience:
+            self._patience -= 1
+            return
+        self._patience = _PATIENCE
+        # It may have been answered at once all the same, and so may the next ones.
+        await asyncio.sleep(0)
 
-    async def _after_answers(self) -> None:
-        """See whether everything is answered, and whether it is time for a flush."""
-        if not self._unsent and not self._in_flight:
-            self._completed(perf_counter() - self._started_at)
+    # --- flushes, and the end ---
+
+    def _is_flush_due(self) -> bool:
         interval = self._load.flush_interval
-        if not interval or self._unsent % interval:
-            return
+        return interval > 0 and not self._unsent % interval and self._unsent != self._flushed_at
+
+    async def _flush_before_more(self) -> None:
+        self._flushed_at = self._unsent
         if not self._load.drains:
-            self._group.create_task(self._flush_undrained())
+            self._group.create_task(self._flush())
             return
-        gate = self._gate = self._gate or asyncio.Event()
+        gate = self._gate = asyncio.Event()
         if self._in_flight:
-            return
-        try:
-            await self._flush()
-        except OSError as error:
-            raise _failed("request", error) from error
+            await self._idle.wait()
+        await self._flush()
         self._gate = None
         gate.set()
 
-    async def _flush_undrained(self) -> None:
-        try:
+    async def _end_if_answered(self) -> None:
+        if self._unsent or self._in_flight:
+            return
+        self._completed(perf_counter() - self._started_at)
+        if self._load.flush_interval:
             await self._flush()
+
+    async def _flush(self) -> None:
+        try:
+            await self._call_flush()
         except OSError as error:
-            raise _failed("flush request", error) from error
+            what = "request" if self._load.drains else "flush request"
+            raise _failed(what, error) from error
 
 
 def _failed(what: str, error: OSError) -> ErrorReport:

@@ -204,7 +204,11 @@ def _request(options: BenchOptions, warn: Warn) -> OpenRequest:
         if options.format is not None:
             given["driver"] = options.format
         return options.settings.request(options.image, given)
-    given = read_options(options.image, warn, allow_id=True)
+    text = options.image
+    if text and "=" not in text.split(",")[0]:
+        # What comes first may do without its name, as in QEMU 7.2.
+        text = f"file={text}"
+    given = read_options(text, warn, allow_id=True)
     if options.settings.force_share and given.get("force-share", "on") != "on":
         raise ErrorReport("--force-share/-U conflicts with image options")
     return options.settings.request(None, given)

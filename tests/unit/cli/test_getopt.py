@@ -113,3 +113,9 @@ def test_every_word_is_an_option_an_argument_or_an_operand(
     expected_options = [option for _, option in pieces if option]
     expected_operands = [piece[0] for piece, option in pieces if not option]
     assert scan(words) == (expected_options, expected_operands)
+
+
+def test_the_first_operand_may_end_the_options() -> None:
+    options = Getopt("prog", ["-q", "-", "-v", "--"], "vq", in_order=True)
+    assert [option.key for option in options] == ["q"]
+    assert options.operands == ["-", "-v", "--"]
