@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
+import traceback
 from collections.abc import Sequence
 from fnmatch import fnmatch
 from importlib import import_module
@@ -48,6 +49,8 @@ def main() -> int:
         output = LATEST.parent
     if output is not None:
         _write(results, text, output)
+    for error in errors:
+        traceback.print_exception(error)
     return 1 if errors else 0
 
 

@@ -51,7 +51,7 @@ def bench(program: Sequence[str], *options: str) -> Callable[[int], float]:
         )
         found = CLOCK.search(done.stdout)
         if done.returncode or found is None:
-            raise RuntimeError(f"{' '.join(command)}: {done.stdout}{done.stderr}")
+            raise failure(command, done.returncode, done.stderr)
         return max(HALF_TICK_S, float(found[1]))
 
     return run
@@ -73,7 +73,7 @@ def processes(*command: str, cache: Path, status: int = 0) -> Callable[[int], fl
                 command, env=environment(cache), stdout=subprocess.DEVNULL, check=False
             )
             if done.returncode != status:
-                raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}")
+                raise failure(command, done.returncode)
         return time.perf_counter() - start
 
     return run
@@ -97,10 +97,17 @@ def typed(*command: str, lines: str) -> Callable[[int], float]:
             process.communicate((lines * count).encode())
             took_s = time.perf_counter() - start
         if process.returncode:
-            raise RuntimeError(f"{' '.join(command)} ended with {process.returncode}")
+            raise failure(command, process.returncode)
         return took_s
 
     return run
+
+
+def failure(command: Sequence[str], status: int, said: str = "") -> RuntimeError:
+    """Make an error for a program that ended as it should not have."""
+    error = RuntimeError(f"{Path(command[0]).name} ended with {status}")
+    error.add_note(f"It was: {' '.join(command)}\n{said}")
+    return error
 
 
 def environment(cache: Path | None = None) -> Mapping[str, str]:
