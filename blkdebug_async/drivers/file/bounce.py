@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib
+from collections import deque
 from functools import cache
 from mmap import mmap
 from typing import Final, Protocol, TypeAlias
 
 from blkdebug_async.units import KIB, MIB
 
-#: Most memory kept for later, in bytes.
-MOST_KEPT: Final = 8 * MIB
+#: Most memory of one length kept for later, in bytes.
+MOST_KEPT: Final = 2 * MIB
+#: How many lengths are remembered.
+MOST_LENGTHS: Final = 8
 #: Copying less than this takes no longer than finding out where a caller's memory lies, in bytes.
 SHORT: Final = 16 * KIB
 
@@ -19,31 +22,28 @@ Bounce: TypeAlias = list[memoryview]
 
 
 class BouncePool:
-    """Buffers that are used again and again; a few lengths are all that most callers have."""
+    """Buffers that are used again and again; most callers have but a few lengths."""
 
-    __slots__ = ("_free", "_kept")
+    __slots__ = ("_free",)
 
     def __init__(self) -> None:
-        self._free: dict[int, list[Bounce]] = {}
-        #: Bytes in all of them.
-        self._kept = 0
+        self._free: dict[int, deque[Bounce]] = {}
 
     def take(self, length: int) -> Bounce:
         """Give a buffer of exactly length bytes, > 0. What is in it is anybody's guess."""
-        free = self._free.get(length)
-        if free:
-            self._kept -= length
-            return free.pop()
-        return [memoryview(mmap(-1, length))]
+        try:
+            return self._free[length].pop()
+        except (KeyError, IndexError):
+            return [memoryview(mmap(-1, length))]
 
-    def give_back(self, bounce: Bounce) -> None:
+    def give_back(self, bounce: Bounce, length: int) -> None:
         """Keep a buffer for later; only once the kernel is done with it."""
-        length = len(bounce[0])
-        self._kept += length
-        if self._kept > MOST_KEPT:
-            self._free.clear()
-            self._kept = length
-        self._free.setdefault(length, []).append(bounce)
+        try:
+            self._free[length].append(bounce)
+        except KeyError:
+            if len(self._free) == MOST_LENGTHS:
+                self._free.clear()
+            self._free[length] = deque([bounce], maxlen=max(MOST_KEPT // length, 1))
 
 
 class _Locate(Protocol):

@@ -6,6 +6,7 @@ What transfer.py is for threads.
 from __future__ import annotations
 
 import os
+from collections.abc import Awaitable
 from errno import EINVAL
 from typing import Final
 
@@ -76,7 +77,9 @@ class RingTransfer:
             views = iov.slice(done, iov.length - done).views[:IOV_MAX]
             done += progress(await self._ring.write(fd, views, offset + done))
 
-    async def read_direct(self, fd: int, iov: Iovec, offset: int, alignment: Alignment) -> None:
+    def read_direct(
+        self, fd: int, iov: Iovec, offset: int, alignment: Alignment
+    ) -> Awaitable[None]:
         """Read from a file opened with O_DIRECT; copies unless the memory is aligned as it must be.
 
         Args:
@@ -85,38 +88,56 @@ class RingTransfer:
             offset: Where to begin, aligned.
             alignment: What the file needs.
         """
-        length = iov.length
-        if length > SHORT and is_aligned_memory(iov.views, *alignment):
-            await self.read(fd, iov, offset, 0)
-            return
-        for start in range(0, length, _LONGEST_BOUNCE):
-            part = iov.slice(start, min(length - start, _LONGEST_BOUNCE))
-            bounce = self._pool.take(part.length)
-            # A buffer is not given back if this fails: then it is not certain who uses it.
-            count = await self._ring.read(fd, bounce, offset + start)
-            if count < part.length:
-                await self.read(fd, Iovec(bounce, part.length), offset + start, count)
-            if len(part.views) == 1:
-                part.views[0][:] = bounce[0]
-            else:
-                part.copy_from(bounce[0])
-            self._pool.give_back(bounce)
+        if iov.length <= SHORT:
+            return self._read_bounced(fd, iov, offset)
+        if is_aligned_memory(iov.views, *alignment):
+            return self.read(fd, iov, offset, 0)
+        return self._read_in_parts(fd, iov, offset)
 
-    async def write_direct(self, fd: int, iov: Iovec, offset: int, alignment: Alignment) -> None:
+    def write_direct(
+        self, fd: int, iov: Iovec, offset: int, alignment: Alignment
+    ) -> Awaitable[None]:
         """Write to a file opened with O_DIRECT; arguments as for read_direct()."""
+        if iov.length <= SHORT:
+            return self._write_bounced(fd, iov, offset)
+        if is_aligned_memory(iov.views, *alignment):
+            return self.write(fd, iov, offset, 0)
+        return self._write_in_parts(fd, iov, offset)
+
+    async def _read_in_parts(self, fd: int, iov: Iovec, offset: int) -> None:
+        for start in range(0, iov.length, _LONGEST_BOUNCE):
+            part = iov.slice(start, min(iov.length - start, _LONGEST_BOUNCE))
+            await self._read_bounced(fd, part, offset + start)
+
+    async def _read_bounced(self, fd: int, iov: Iovec, offset: int) -> None:
         length = iov.length
-        if length > SHORT and is_aligned_memory(iov.views, *alignment):
-            await self.write(fd, iov, offset, 0)
-            return
-        for start in range(0, length, _LONGEST_BOUNCE):
-            part = iov.slice(start, min(length - start, _LONGEST_BOUNCE))
-            bounce = self._pool.take(part.length)
-            if len(part.views) == 1:
-                bounce[0][:] = part.views[0]
-            else:
-                bounce[0][:] = part.tobytes()
-            await self.write(fd, Iovec(bounce, part.length), offset + start, 0)
-            self._pool.give_back(bounce)
+        bounce = self._pool.take(length)
+        # A buffer is not given back if this fails: then it is not certain who uses it.
+        count = await self._ring.read(fd, bounce, offset)
+        if count < length:
+            await self.read(fd, Iovec(bounce, length), offset, count)
+        if len(iov.views) == 1:
+            iov.views[0][:] = bounce[0]
+        else:
+            iov.copy_from(bounce[0])
+        self._pool.give_back(bounce, length)
+
+    async def _write_in_parts(self, fd: int, iov: Iovec, offset: int) -> None:
+        for start in range(0, iov.length, _LONGEST_BOUNCE):
+            part = iov.slice(start, min(iov.length - start, _LONGEST_BOUNCE))
+            await self._write_bounced(fd, part, offset + start)
+
+    async def _write_bounced(self, fd: int, iov: Iovec, offset: int) -> None:
+        length = iov.length
+        bounce = self._pool.take(length)
+        if len(iov.views) == 1:
+            bounce[0][:] = iov.views[0]
+        else:
+            bounce[0][:] = iov.tobytes()
+        count = await self._ring.write(fd, bounce, offset)
+        if count < length:
+            await self.write(fd, Iovec(bounce, length), offset, progress(count))
+        self._pool.give_back(bounce, length)
 
 
 def open_ring(max_batch: int) -> RingTransfer:

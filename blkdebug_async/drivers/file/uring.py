@@ -77,8 +77,31 @@ class Uring:
         OSError: The kernel gives none: ENOSYS, EPERM, ENOMEM, ...
     """
 
+    __slots__ = (
+        "__weakref__",
+        "_backlog",
+        "_broken_errno",
+        "_calls",
+        "_cursor",
+        "_eventfd",
+        "_free",
+        "_get_sqe",
+        "_in_flight",
+        "_is_scheduled",
+        "_loop",
+        "_max_batch",
+        "_new_vector",
+        "_pid",
+        "_queued",
+        "_ring",
+        "_room",
+        "_transfers",
+    )
+
     def __init__(self, calls: Liburing, *, max_batch: int = MAX_BATCH) -> None:
         self._calls = calls
+        self._get_sqe = calls.get_sqe
+        self._new_vector = calls.new_vector
         self._max_batch = max_batch
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transfers: list[_Transfer] = []
@@ -224,10 +247,10 @@ class Uring:
         if self._in_flight >= self._room:
             self._hold_back(transfer)
             return
-        sqe = self._calls.get_sqe(self._ring)
+        sqe = self._get_sqe(self._ring)
         if sqe is None:
             self._submit()
-            sqe = self._calls.get_sqe(self._ring)
+            sqe = self._get_sqe(self._ring)
             if sqe is None:
                 self._hold_back(transfer)
                 return
@@ -235,19 +258,24 @@ class Uring:
         if prepare is None:
             self._calls.prepare_sync(sqe, transfer.fd, self._calls.data_only)
         else:
-            transfer.vector = self._calls.new_vector(transfer.views)
-            prepare(sqe, transfer.fd, transfer.vector, transfer.offset)
+            vector = self._new_vector(transfer.views)
+            transfer.vector = vector
+            prepare(sqe, transfer.fd, vector, transfer.offset)
         if transfer.flags:
             sqe.flags = transfer.flags
         sqe.user_data = transfer.number
         self._in_flight += 1
-        self._queued.append(transfer)
-        if len(self._queued) >= self._max_batch:
+        queued = self._queued
+        queued.append(transfer)
+        if len(queued) >= self._max_batch:
             self._submit()
         elif not self._is_scheduled:
-            self._is_scheduled = True
-            assert self._loop is not None
-            self._loop.call_soon(self._submit_turn)
+            self._schedule()
+
+    def _schedule(self) -> None:
+        self._is_scheduled = True
+        assert self._loop is not None
+        self._loop.call_soon(self._submit_turn)
 
     def _hold_back(self, transfer: _Transfer) -> None:
         if self._broken_errno:
@@ -274,10 +302,8 @@ class Uring:
             queued.clear()
             return
         del queued[:count]
-        assert self._loop is not None
         if not self._is_scheduled:
-            self._is_scheduled = True
-            self._loop.call_soon(self._submit_turn)
+            self._schedule()
 
     def _give_up(self, errno: int) -> None:
         """The kernel takes nothing more: let fail what it has not got, and all that comes."""
@@ -302,19 +328,25 @@ class Uring:
 
     def _reap(self) -> None:
         cursor = self._cursor
+        transfers = self._transfers
         count = 0
         for _ in self._calls.completions(self._ring, cursor):
             count += 1
             cqe = cursor[0]
-            transfer = self._transfers[cqe.user_data]
+            transfer = transfers[cqe.user_data]
             try:
                 result = cqe.res
             except OSError as error:
                 result = -(error.errno or EIO)
-            if -result in _TRY_AGAIN:
-                self._backlog[transfer] = None
-            else:
-                self._finish(transfer, result)
+                if -result in _TRY_AGAIN:
+                    self._backlog[transfer] = None
+                    continue
+            transfer.result = result
+            transfer.views = _NOTHING
+            # It may be cancelled.
+            future = transfer.future
+            if not future.done():
+                future.set_result(result)
         self._calls.advance(self._ring, count)
         self._in_flight -= count
 
