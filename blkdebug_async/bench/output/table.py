@@ -45,7 +45,7 @@ def _print(
     console: Console, title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]
 ) -> None:
     name_width = max(console.width - _OTHER_COLUMNS, _SHORTEST_NAME)
-    is_roomy = max(len(row[0]) for row in rows) + _GAPS <= name_width
+    is_roomy = max((len(row[0]) for row in rows), default=0) + _GAPS <= name_width
     table = Table(
         title=Text(title, style="bold"),
         title_justify="left",
