@@ -134,7 +134,7 @@ def _write(results: Results, text: str, output: Path) -> None:
         # Those of the default folder are drawn into the documentation, by benchmarks.page.
         write_pictures(results.curves, output)
     if not can_draw():
-        print("No pictures: they need matplotlib, which the extra bench brings.")
+        print("No pictures: they need matplotlib, which the extra plot brings.")
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from benchmarks.pictures import FOLDER, write_pictures
+from benchmarks.pictures import FOLDER, can_draw, write_pictures
 from benchmarks.results import LATEST, Results, from_json
 from benchmarks.tables import sections
 
@@ -23,8 +23,9 @@ def main() -> None:
     """Bring the page and its pictures up to date."""
     results = from_json(LATEST.read_text())
     PAGE.write_text(with_figures(PAGE.read_text(), results))
-    if not write_pictures(results.curves, FOLDER):
-        print("The pictures stay as they are: they need matplotlib, which the extra bench brings.")
+    write_pictures(results.curves, FOLDER)
+    if not can_draw():
+        print("The pictures stay as they are: they need matplotlib, which the extra plot brings.")
 
 
 def with_figures(page: str, results: Results) -> str:

@@ -16,7 +16,7 @@ FOLDER = Path(__file__).parent.parent / "docs" / "pictures"
 
 
 def can_draw() -> bool:
-    """Tell whether matplotlib is installed; the extra `bench` brings it."""
+    """Tell whether matplotlib is installed; the extra `plot` brings it."""
     return find_spec("matplotlib") is not None
 
 
@@ -30,16 +30,13 @@ def digest(curve: CurveFigures) -> str:
     return hashlib.sha256(json.dumps(asdict(curve)).encode()).hexdigest()
 
 
-def write_pictures(curves: Iterable[CurveFigures], folder: Path) -> list[Path]:
-    """Draw all curves that were measured; gives the files, none if there is no matplotlib."""
+def write_pictures(curves: Iterable[CurveFigures], folder: Path) -> None:
+    """Draw all curves that were measured and are not drawn yet, if there is matplotlib."""
     if not can_draw():
-        return []
+        return
     draw: Callable[[CurveFigures], str] = import_module("benchmarks.drawing").draw
     folder.mkdir(parents=True, exist_ok=True)
-    files = []
     for curve in curves:
-        if not curve.skipped:
-            file = folder / name_of(curve)
+        file = folder / name_of(curve)
+        if not curve.skipped and not (file.exists() and digest(curve) in file.read_text()):
             file.write_text(draw(curve))
-            files.append(file)
-    return files
