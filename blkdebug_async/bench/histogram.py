@@ -7,7 +7,7 @@ batches, out of the timed path; equal ones are counted first, in C, which makes 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from math import sqrt
 from operator import mul
 from typing import Final, Protocol
@@ -22,17 +22,16 @@ DIGITS: Final = 3
 _LOOSE: Final = 16_384
 
 
-class _Step(Protocol):
-    value_iterated_to: int
-    count_added_in_this_iter_step: int
-
-
 class _Hdr(Protocol):
     """What is used of the library, which has no types."""
 
+    #: By index of a bucket.
+    counts: Iterable[int]
+
     def record_value(self, value: int, count: int = 1) -> bool: ...
     def get_percentile_to_value_dict(self, percentile_list: list[float]) -> dict[float, int]: ...
-    def get_recorded_iterator(self) -> Iterator[_Step]: ...
+    def get_value_from_index(self, index: int) -> int: ...
+    def get_highest_equivalent_value(self, value: int) -> int: ...
     def add(self, other_hist: _Hdr) -> None: ...
     def encode(self) -> bytes: ...
 
@@ -128,8 +127,11 @@ class Histogram:
     def buckets(self) -> Iterator[tuple[int, int]]:
         """All values seen, each rounded up to the end of its bucket, with their counts."""
         if self._count:
-            for step in self._settle().get_recorded_iterator():
-                yield step.value_iterated_to, step.count_added_in_this_iter_step
+            hdr = self._settle()
+            # The library's own iterator takes 40 ms, a hundred times as long.
+            for index, count in enumerate(hdr.counts):
+                if count:
+                    yield hdr.get_highest_equivalent_value(hdr.get_value_from_index(index)), count
 
     def encode(self) -> bytes:
         """Itself in the compressed, base64 form that all HdrHistogram programs read."""
