@@ -1,7 +1,8 @@
 """Where QEMU loses data, hangs or was different once: one switch each, in one table.
 
-The library is safe: every switch is off. The qemu-io doors ask for QEMU 7.2 to the letter.
-docs/qemu-compat.md lists each switch with its reason and the tests of both sides.
+The library is safe: every switch is off. The doors named after QEMU's programs ask
+for QEMU 7.2 to the letter. docs/qemu-compat.md lists each switch with its reason and the
+tests of both sides.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Compat:
     blkdebug_of_2018: bool = False
 
 
-#: What the library and every door but qemu-io's use.
+#: What the library and every door but those of QEMU's programs use.
 SAFE = Compat()
 
 #: Name, as in open_disk(compat=...) and --compat, to switches.
