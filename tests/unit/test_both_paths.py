@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from errno import EIO, ENOSPC
+
+import pytest
+from hypothesis import event, given, settings
+from hypothesis import strategies as st
+
+from blkdebug_async.block.flags import (
+    COPY_ON_READ,
+    FUA,
+    MAY_UNMAP,
+    NO_FALLBACK,
+    SERIALISING,
+    WRITE_UNCHANGED,
+)
+from blkdebug_async.drivers import DRIVERS, register_driver
+from blkdebug_async.drivers.blkdebug.rules import InjectError, Phase, Predicate, SetState, Suspend
+from blkdebug_async.drivers.file import blocking
+from blkdebug_async.events import RULE_IO_TYPES, Event, IoType
+from tests.unit.twins import BLOCK, NotingDriver, Op, Plan, compare
+
+KIB = 1024
+SIZE = 16 * KIB
+
+
+async def _at_once(function, *args, **kwargs):  # type: ignore[no-untyped-def]
+    return function(*args, **kwargs)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _noting_driver() -> Iterator[None]:
+    before = dict(DRIVERS)
+    register_driver(NotingDriver)
+    with pytest.MonkeyPatch.context() as patch:
+        # What a thread does takes nobody knows how many turns of the loop.
+        patch.setattr(blocking, "run_in_thread", _at_once)
+        yield
+    DRIVERS.clear()
+    DRIVERS.update(before)
+
+
+# --- trees -------------------------------------------------------------------------------------
+
+FLAGS: st.SearchStrategy[dict[str, object]] = st.fixed_dictionaries(
+    {},
+    optional={
+        "detect-zeroes": st.sampled_from(["on", "unmap"]),
+        "cache.no-flush": st.booleans(),
+    },
+)
+EVENTS = st.sampled_from(
+    [
+        Event.PWRITEV,
+        Event.PWRITEV_DONE,
+        Event.PWRITEV_ZERO,
+        Event.PWRITEV_RMW_HEAD,
+        Event.PWRITEV_RMW_AFTER_TAIL,
+        Event.READ_AIO,
+        Event.WRITE_AIO,
+        Event.FLUSH_TO_OS,
+        Event.FLUSH_TO_DISK,
+        Event.COR_WRITE,
+    ]
+)
+STATES = st.integers(0, 3)
+INJECTIONS = st.builds(
+    InjectError,
+    event=EVENTS,
+    errno=st.sampled_from([EIO, ENOSPC, 0]),
+    state=STATES,
+    iotypes=st.sets(st.sampled_from(RULE_IO_TYPES), min_size=1),
+    sector=st.none() | st.integers(0, SIZE // BLOCK),
+    once=st.booleans(),
+    immediately=st.booleans(),
+)
+STATE_CHANGES = st.builds(SetState, event=EVENTS, new_state=st.integers(0, 3), state=STATES)
+TAGS = st.sampled_from(["tag0", "tag1", "tag2"])
+PREDICATES = st.none() | st.builds(
+    Predicate,
+    ops=st.none() | st.sets(st.sampled_from([IoType.READ, IoType.WRITE]), min_size=1),
+    offset=st.integers(0, SIZE),
+    nth=st.none() | st.integers(1, 2),
+)
+BREAKPOINTS = st.builds(
+    Suspend, tag=TAGS, event=EVENTS, predicate=PREDICATES, count=st.sampled_from([1, 2, None])
+) | st.builds(
+    Suspend,
+    tag=TAGS,
+    phase=st.sampled_from(Phase),
+    predicate=PREDICATES,
+    count=st.sampled_from([1, 2, None]),
+)
+RULES = INJECTIONS | STATE_CHANGES | BREAKPOINTS
+
+
+def injection_options(rule: InjectError) -> dict[str, object]:
+    iotype = min(rule.iotypes)
+    return {
+        "event": str(rule.event),
+        "errno": rule.errno,
+        "state": rule.state,
+        "iotype": str(iotype),
+        "sector": -1 if rule.sector is None else rule.sector,
+        "once": rule.once,
+        "immediately": rule.immediately,
+    }
+
+
+def state_options(rule: SetState) -> dict[str, object]:
+    return {"event": str(rule.event), "state": rule.state, "new_state": rule.new_state}
+
+
+SIZES = st.sampled_from([SIZE, SIZE, SIZE - 300])
+LEAVES: st.SearchStrategy[dict[str, object]] = st.one_of(
+    st.fixed_dictionaries({"driver": st.just("memory"), "size": SIZES}),
+    st.fixed_dictionaries(
+        {"driver": st.just("noting"), "size": SIZES},
+        optional={
+            "cold": st.integers(2, 5),
+            "bad": st.integers(0, 2 * SIZE // BLOCK),
+            "fua": st.booleans(),
+        },
+    ),
+    st.fixed_dictionaries(
+        {
+            "driver": st.sampled_from(["null-co", "null-aio"]),
+            "size": SIZES,
+            "read-zeroes": st.booleans(),
+        }
+    ),
+    st.just({"driver": "file", "filename": "", "aio": "threads"}),
+)
+
+
+Options = dict[str, st.SearchStrategy[object]]
+
+
+def over(below: dict[str, object]) -> st.SearchStrategy[dict[str, object]]:
+    raw: Options = {"driver": st.just("raw"), "file": st.just(below)}
+    window: Options = {
+        "offset": st.sampled_from([512, 1000, 1024]),
+        "size": st.sampled_from([4 * KIB, 8 * KIB + 512]),
+    }
+    limits: Options = {
+        "align": st.sampled_from([BLOCK, 4 * KIB]),
+        "max-transfer": st.sampled_from([4 * KIB, 8 * KIB]),
+        "max-write-zero": st.just(4 * KIB),
+        "opt-discard": st.just(4 * KIB),
+    }
+    rules: Options = {
+        "inject-error": st.lists(INJECTIONS.map(injection_options), max_size=2),
+        "set-state": st.lists(STATE_CHANGES.map(state_options), max_size=2),
+    }
+    blkdebug: Options = {"driver": st.just("blkdebug"), "image": st.just(below)}
+    rare: list[dict[str, object]] = [
+        {"driver": "copy-on-read", "file": below},
+        {"driver": "overlay", "backing": below},
+    ]
+    return st.one_of(
+        st.fixed_dictionaries(raw, optional=window),
+        st.fixed_dictionaries(blkdebug, optional=limits),
+        st.fixed_dictionaries(blkdebug, optional=limits | rules),
+        st.sampled_from(rare),
+    )
+
+
+@st.composite
+def trees(draw: st.DrawFn) -> dict[str, object]:
+    tree = draw(LEAVES)
+    for _ in range(draw(st.integers(0, 3))):
+        tree = draw(over(tree))
+        if draw(st.integers(0, 9)) == 9:
+            tree |= draw(FLAGS)
+    return tree
+
+
+# --- sessions ----------------------------------------------------------------------------------
+
+OFFSETS = st.one_of(
+    st.integers(0, SIZE // BLOCK).map(lambda block: block * BLOCK),
+    st.integers(0, 4).map(lambda block: block * 4 * KIB),
+    st.integers(0, SIZE),
+    st.integers(SIZE - 600, SIZE + 10),
+)
+LENGTHS = st.one_of(st.sampled_from([0, BLOCK, 4 * KIB, 8 * KIB, SIZE]), st.integers(0, 3 * KIB))
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> Op:
+    length = draw(LENGTHS)
+    kind = draw(st.sampled_from(["read", "read", "write", "write", "write", "zeroes", "discard"]))
+    flags = {
+        "read": [0, 0, 0, COPY_ON_READ],
+        "write": [0, 0, 0, 0, 0, FUA, FUA, FUA, SERIALISING, WRITE_UNCHANGED],
+        "zeroes": [0, MAY_UNMAP, NO_FALLBACK, FUA],
+        "discard": [0],
+    }[kind]
+    return Op(
+        kind,
+        draw(OFFSETS),
+        length,
+        draw(st.integers(0, 255)),
+        draw(st.sampled_from(flags)),
+        cut=draw(st.integers(0, length)),
+        together=draw(st.booleans()),
+    )
+
+
+NUMBERS = st.integers(0, 3)
+STEERING = st.one_of(
+    st.builds(Op, st.just("rule"), number=NUMBERS, rule=RULES),
+    st.builds(Op, st.just("rule"), number=NUMBERS, rule=BREAKPOINTS),
+    st.builds(Op, st.just("unrule"), number=NUMBERS, rule=RULES),
+    st.builds(Op, st.sampled_from(["unbreak", "resume"]), number=NUMBERS, value=NUMBERS),
+    st.builds(Op, st.sampled_from(["drain", "end drain", "end drain", "cancel"]), number=NUMBERS),
+    st.builds(Op, st.just("flush"), together=st.booleans()),
+    st.builds(Op, st.just("truncate"), OFFSETS),
+    st.builds(Op, st.just("reopen"), value=st.sampled_from([0, 0, 1])),
+)
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> Op:
+    kinds = STEERING if draw(st.integers(0, 4)) == 4 else requests()
+    op: Op = draw(kinds)
+    return op
+
+
+PLAIN = st.fixed_dictionaries({"observed": st.booleans()})
+SPECIAL = st.fixed_dictionaries(
+    {"observed": st.booleans()},
+    optional={
+        "compat": st.sampled_from(["qemu-7.2", "seed"]),
+        "cache": st.sampled_from(["unsafe", "writethrough"]),
+        "snapshot": st.booleans(),
+        "copy_on_read": st.booleans(),
+    },
+)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    ops = draw(st.lists(steps(), min_size=10, max_size=30))
+    return Plan(draw(trees()), ops, **draw(PLAIN | SPECIAL))
+
+
+def play(plan: Plan) -> Counter[str]:
+    counts: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as folder:
+        asyncio.run(compare(plan, folder, counts))
+    return counts
+
+
+@pytest.mark.slow
+@settings(max_examples=300)
+@given(plan=plans())
+def test_both_paths_give_the_same_at_every_step(plan: Plan) -> None:
+    counts = play(plan)
+
+    for what, number in counts.items():
+        if number:
+            event(what)

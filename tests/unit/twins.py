@@ -1,0 +1,473 @@
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from errno import EIO
+from pathlib import Path
+from typing import Self
+
+from blkdebug_async.block.iovec import Buffer, Iovec
+from blkdebug_async.block.node import Node
+from blkdebug_async.block.nowait import NowaitPath
+from blkdebug_async.block.target import Truncation
+from blkdebug_async.block.tracked import Request
+from blkdebug_async.disk import Disk
+from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
+from blkdebug_async.drivers.blkdebug.rules import Rule
+from blkdebug_async.drivers.file.driver import FileDriver
+from blkdebug_async.drivers.memory import MemoryDriver
+from blkdebug_async.errors import BlockError
+from blkdebug_async.opening import open_disk
+from blkdebug_async.options.reader import OptionReader
+from blkdebug_async.trace import Observer
+
+#: More turns of the loop than any request needs that nobody holds.
+TURNS = 60
+BLOCK = 512
+
+
+def content(size: int) -> bytes:
+    return bytes(1 + index % 251 for index in range(size))
+
+
+class NotingDriver(MemoryDriver):
+    # Notes what reaches it, by whichever way. Cold blocks are never answered at once, a bad one
+    # fails, and without fua that flag is left to the path.
+
+    name = "noting"
+
+    def __init__(
+        self, size: int, *, cold: int = 0, bad: int | None = None, fua: bool = True
+    ) -> None:
+        super().__init__(size, data=content(size))
+        self.cold, self.bad = cold, bad
+        self.write_flags = self.write_flags if fua else 0
+        self.log: list[tuple[object, ...]] = []
+
+    @classmethod
+    def from_options(cls, reader: OptionReader) -> Self:
+        return cls(
+            reader.take_size("size", 0),
+            cold=reader.take_number("cold", 0),
+            bad=reader.take_number("bad", None),
+            fua=reader.take_bool("fua", True),
+        )
+
+    def _note(self, *what: object) -> None:
+        self.log.append(what)
+
+    def _touches(self, offset: int, length: int, block: int) -> bool:
+        return offset < (block + 1) * BLOCK and block * BLOCK < offset + length
+
+    def _check(self, offset: int, length: int) -> None:
+        if self.bad is not None and self._touches(offset, length, self.bad):
+            raise BlockError(EIO, f"block {self.bad} is bad")
+
+    def _answers(self, offset: int, length: int) -> bool:
+        if self.bad is not None and self._touches(offset, length, self.bad):
+            return False
+        return not self.cold or (offset // BLOCK) % self.cold != 0
+
+    async def preadv(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        self._note("read", offset, length, flags)
+        self._check(offset, length)
+        await super().preadv(offset, length, iov, flags, request)
+
+    async def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        self._note("write", offset, length, flags, iov.tobytes())
+        self._check(offset, length)
+        await super().pwritev(offset, length, iov, flags, request)
+
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        if not self._answers(offset, length):
+            return False
+        self._note("read", offset, length, 0)
+        return super().preadv_nowait(offset, length, iov)
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        if not self._answers(offset, length):
+            return False
+        self._note("write", offset, length, flags, iov.tobytes())
+        return super().pwritev_nowait(offset, length, iov, flags)
+
+    async def pwrite_zeroes(self, offset: int, length: int, flags: int, request: Request) -> None:
+        self._note("zeroes", offset, length, flags)
+        self._check(offset, length)
+        await super().pwrite_zeroes(offset, length, flags, request)
+
+    async def pdiscard(self, offset: int, length: int, request: Request) -> None:
+        self._note("discard", offset, length)
+        await super().pdiscard(offset, length, request)
+
+    async def flush_to_disk(self, request: Request) -> None:
+        self._note("flush")
+
+    async def truncate(self, size: int, how: Truncation, request: Request) -> None:
+        self._note("truncate", size)
+        await super().truncate(size, how, request)
+
+
+class NeverPath(NowaitPath):
+    __slots__ = ()
+
+    def preadv(self, offset: int, length: int, iov: Iovec) -> bool:
+        return False
+
+    def pwritev(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        return False
+
+
+def take_the_shortcut_away(top: Node) -> None:
+    nodes = list(top.walk())
+    for node in nodes:
+        node.nowait = NeverPath(node)
+    for node in nodes:
+        for child in node.children:
+            child.point_to(child.node)
+
+
+@dataclass(frozen=True)
+class Op:
+    kind: str
+    offset: int = 0
+    length: int = 0
+    value: int = 0
+    flags: int = 0
+    #: Where the buffer is cut in two.
+    cut: int = 0
+    #: Sent together with the next one, in one turn of the loop.
+    together: bool = False
+    #: Which blkdebug node, drained section or request is meant.
+    number: int = 0
+    rule: Rule | None = None
+
+
+Outcome = str | bytes | tuple[object, ...]
+
+
+@dataclass
+class World:
+    """One of two disks that must never differ."""
+
+    disk: Disk
+    #: Whether requests are tried at once first.
+    at_once: bool
+    counts: Counter[str]
+    outcomes: dict[int, Outcome] = field(default_factory=dict)
+    _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
+    _drains: list[asyncio.Event] = field(default_factory=list)
+
+    # --- sending ---
+
+    def send(self, index: int, op: Op) -> None:
+        name = f"op {index}"
+        self._tasks[index] = asyncio.Task(self._send(index, op), name=name)
+
+    async def _send(self, index: int, op: Op) -> None:
+        self.outcomes[index] = "in flight"
+        try:
+            self.outcomes[index] = await self._do(op)
+        except OSError as error:
+            self.outcomes[index] = (type(error).__name__, error.errno, plain(str(error)))
+        except asyncio.CancelledError:
+            self.outcomes[index] = "cancelled"
+            raise
+
+    async def _do(self, op: Op) -> Outcome:
+        match op.kind:
+            case "read":
+                return await self._read(op)
+            case "write":
+                await self._write(op)
+            case _:
+                await _KINDS[op.kind](self, op)
+        return "done"
+
+    async def _read(self, op: Op) -> bytes:
+        first, second = bytearray(b"\xee" * op.cut), bytearray(b"\xee" * (op.length - op.cut))
+        both = [first, second]
+        if op.flags or not self._tries("reads", lambda: self.disk.preadv_nowait(op.offset, both)):
+            await self.disk.preadv(op.offset, both, op.flags)
+        return bytes(first + second)
+
+    async def _write(self, op: Op) -> None:
+        data = bytes([op.value]) * op.length
+        both: list[Buffer] = [data[: op.cut], bytearray(data[op.cut :])]
+        if not self._tries("writes", lambda: self.disk.pwritev_nowait(op.offset, both, op.flags)):
+            await self.disk.pwritev(op.offset, both, op.flags)
+
+    def _tries(self, what: str, request: Callable[[], bool]) -> bool:
+        if not self.at_once:
+            return False
+        before, noted = self.picture(), self._noted()
+        done = request()
+        self.counts[what] += 1
+        self.counts[f"{what} at once"] += done
+        if not done:
+            self._forget_reads(noted)
+            assert self.picture() == before
+        return done
+
+    def _noted(self) -> list[int]:
+        return [len(driver.log) for driver in self._leaves()]
+
+    def _forget_reads(self, noted: list[int]) -> None:
+        # Before a write is found to be impossible at once, an edge may have been read.
+        for driver, length in zip(self._leaves(), noted, strict=True):
+            assert all(call[0] == "read" for call in driver.log[length:])
+            del driver.log[length:]
+
+    def _leaves(self) -> list[NotingDriver]:
+        nodes = () if self.disk.closed else self.disk.root.walk()
+        return [node.driver for node in nodes if isinstance(node.driver, NotingDriver)]
+
+    async def drain(self) -> None:
+        event = asyncio.Event()
+        self._drains.append(event)
+        async with self.disk.drained():
+            await event.wait()
+
+    def end_drain(self) -> None:
+        if self._drains:
+            self._drains.pop(0).set()
+
+    def cancel(self, number: int) -> None:
+        pending = [task for task in self._tasks.values() if not task.done()]
+        if pending:
+            pending[number % len(pending)].cancel()
+
+    def blkdebug(self, number: int) -> BlkdebugDriver:
+        found = [
+            node.driver for node in self.disk.root.walk() if isinstance(node.driver, BlkdebugDriver)
+        ]
+        if not found:
+            raise BlockError(EIO, "there is no blkdebug")
+        return found[number % len(found)]
+
+    async def settle(self) -> None:
+        for _ in range(TURNS):
+            if all(task.done() for task in self._tasks.values()):
+                break
+            await asyncio.sleep(0)
+        for task in self._tasks.values():
+            if task.done() and not task.cancelled():
+                task.result()
+
+    async def finish(self) -> None:
+        """Let everything go on that is held, and end what goes on for ever."""
+        while self._drains:
+            self.end_drain()
+        for node in self.disk.root.walk():
+            node.driver.release_suspended()
+        await self.settle()
+        for task in self._tasks.values():
+            assert task.done(), (task.get_name(), self.disk.root.describe_in_flight())
+
+    # --- comparing ---
+
+    def picture(self) -> list[object]:
+        return [self._node(node) for node in self.disk.root.walk()]
+
+    def _node(self, node: Node) -> tuple[object, ...]:
+        driver = node.driver
+        facts = [
+            driver.name,
+            node.generation,
+            node.known_length,
+            node.flags,
+            _tried(lambda: node.length),
+            sorted((r.op, r.offset, r.length, r.serialising) for r in node.tracker.requests),
+            [(tag, _who(request)) for tag, request in driver.suspended()],
+        ]
+        match driver:
+            case BlkdebugDriver(machine=machine):
+                facts += [machine.state, machine.unused(), sorted(machine.heard)]
+                facts += [len(machine.armed), driver.holds_completion]
+            case MemoryDriver():
+                buffer = bytearray(driver.length())
+                MemoryDriver.preadv_nowait(driver, 0, len(buffer), Iovec.over(buffer))
+                facts += [bytes(buffer), getattr(driver, "log", None)]
+                facts[-1] = list(driver.log) if isinstance(driver, NotingDriver) else None
+            case FileDriver():
+                facts.append(_file_of(driver))
+            case _:
+                pass
+        return tuple(facts)
+
+
+def _who(request: object) -> object:
+    if not isinstance(request, Request):
+        return None
+    return (request.op, request.offset, request.length, request.flags, request.task_name)
+
+
+def _tried(ask: Callable[[], int]) -> object:
+    try:
+        return ask()
+    except OSError as error:
+        return str(error)
+
+
+def _file_of(driver: FileDriver) -> bytes:
+    path = driver.options["filename"]
+    assert isinstance(path, str)
+    with open(path, "rb") as file:
+        return file.read()
+
+
+def plain(message: str) -> str:
+    """Take out what may differ: what is answered at once has no number, and files have names."""
+    message = re.sub(r"request \d+", "request N", message)
+    message = re.sub(r"#block\d+", "#block", message)
+    return re.sub(r"'/[^']*/(\w+)'", r"'\1'", message)
+
+
+async def _break(world: World, op: Op) -> None:
+    assert op.rule is not None
+    world.blkdebug(op.number).add_rule(op.rule)
+
+
+async def _unbreak(world: World, op: Op) -> None:
+    world.blkdebug(op.number).remove_breakpoint(f"tag{op.value % 3}")
+
+
+async def _resume(world: World, op: Op) -> None:
+    world.blkdebug(op.number).resume(f"tag{op.value % 3}")
+
+
+async def _unrule(world: World, op: Op) -> None:
+    assert op.rule is not None
+    if not world.blkdebug(op.number).remove_rule(op.rule):
+        raise BlockError(EIO, "there is no such rule")
+
+
+async def _end_drain(world: World, op: Op) -> None:
+    world.end_drain()
+
+
+async def _cancel(world: World, op: Op) -> None:
+    world.cancel(op.number)
+
+
+_KINDS: dict[str, Callable[[World, Op], Awaitable[None]]] = {
+    "zeroes": lambda world, op: world.disk.pwrite_zeroes(op.offset, op.length, op.flags),
+    "discard": lambda world, op: world.disk.pdiscard(op.offset, op.length),
+    "flush": lambda world, op: world.disk.flush(),
+    "truncate": lambda world, op: world.disk.truncate(op.offset),
+    "reopen": lambda world, op: world.disk.reopen({"read-only": bool(op.value % 2)}),
+    "rule": _break,
+    "unrule": _unrule,
+    "unbreak": _unbreak,
+    "resume": _resume,
+    "drain": lambda world, op: world.drain(),
+    "end drain": _end_drain,
+    "cancel": _cancel,
+}
+KINDS = ("read", "write", *_KINDS)
+
+
+# --- two worlds --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Plan:
+    tree: dict[str, object]
+    ops: Sequence[Op]
+    compat: str | None = None
+    cache: str = "writeback"
+    snapshot: bool = False
+    copy_on_read: bool = False
+    #: Whether an observer forces the slow world to be slow; otherwise the shortcut is gone.
+    observed: bool = True
+
+
+def prepare(folder: str, name: str) -> str:
+    path = Path(folder, name, "image")
+    path.parent.mkdir(exist_ok=True)
+    # Any length will do; an odd one has more surprises.
+    path.write_bytes(content(16 * 1024 - 300))
+    return str(path)
+
+
+@asynccontextmanager
+async def opened(plan: Plan, folder: str, *, at_once: bool) -> AsyncIterator[Disk]:
+    path = prepare(folder, "fast" if at_once else "slow")
+    opening = open_disk(
+        _with_files(plan.tree, path),
+        compat=plan.compat,
+        cache=plan.cache,
+        snapshot=plan.snapshot,
+        copy_on_read=plan.copy_on_read,
+        observer=None if at_once or not plan.observed else _Nobody(),
+        warn=lambda message: None,
+    )
+    async with opening as disk:
+        if not at_once and not plan.observed:
+            take_the_shortcut_away(disk.root)
+        yield disk
+
+
+class _Nobody(Observer):
+    pass
+
+
+def _with_files(tree: dict[str, object], path: str) -> dict[str, object]:
+    return {
+        key: path
+        if key == "filename"
+        else _with_files(value, path)
+        if isinstance(value, dict)
+        else value
+        for key, value in tree.items()
+    }
+
+
+async def compare(plan: Plan, folder: str, counts: Counter[str]) -> None:
+    fast_error, slow_error = [await _opening_error(plan, folder, way) for way in (True, False)]
+    assert fast_error == slow_error
+    if fast_error is not None:
+        counts["not opened"] += 1
+        return
+    async with (
+        opened(plan, folder, at_once=True) as fast_disk,
+        opened(plan, folder, at_once=False) as slow_disk,
+    ):
+        fast = World(fast_disk, True, counts)
+        slow = World(slow_disk, False, counts)
+        worlds = (fast, slow)
+        for index, op in enumerate(plan.ops):
+            for world in worlds:
+                world.send(index, op)
+            if not op.together:
+                for world in worlds:
+                    await world.settle()
+                _same(fast, slow, index)
+        for world in worlds:
+            await world.finish()
+        _same(fast, slow, len(plan.ops))
+        for index, op in enumerate([Op("flush"), Op("read", 0, fast_disk.length)], len(plan.ops)):
+            for world in worlds:
+                world.send(index, op)
+                await world.settle()
+            _same(fast, slow, index)
+
+
+async def _opening_error(plan: Plan, folder: str, at_once: bool) -> tuple[object, ...] | None:
+    try:
+        async with opened(plan, folder, at_once=at_once):
+            return None
+    except OSError as error:
+        return error.errno, plain(str(error))
+
+
+def _same(fast: World, slow: World, index: int) -> None:
+    assert fast.outcomes == slow.outcomes, f"after op {index}"
+    assert fast.picture() == slow.picture(), f"after op {index}"
