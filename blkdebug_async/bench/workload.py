@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from itertools import accumulate, chain
 from random import Random
-from typing import Final, TypeVar
+from typing import Final, TypeVar, assert_never
 
 from blkdebug_async.bench.job import Job, Op, Sequential, Uniform, Zipf
 from blkdebug_async.units import align_up
@@ -181,6 +181,8 @@ def _placing(job: Job, span: Range) -> Callable[[int], int]:
             return _uniform(job, span)
         case Zipf(theta=theta):
             return _Popular(job, span, theta).draw
+        case _:
+            assert_never(job.pattern)
 
 
 class _Cursor:

@@ -235,7 +235,7 @@ def test_everything_written_is_listed_once_and_in_order(
     writes: list[tuple[int, int, bool]], start: int, end: int, longest: int
 ) -> None:
     ledger = Ledger(RUN, BLOCK)
-    known = set()
+    known: set[int] = set()
     for first, count, answered in writes:
         generation = ledger.begin(first * BLOCK, count * BLOCK)
         ledger.finish(first * BLOCK, count * BLOCK, generation if answered else 0)
