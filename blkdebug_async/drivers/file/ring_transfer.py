@@ -14,8 +14,8 @@ from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.drivers.file.bounce import SHORT, BouncePool, is_aligned_memory
 from blkdebug_async.drivers.file.direct import Alignment
 from blkdebug_async.drivers.file.liburing import load_liburing
-from blkdebug_async.drivers.file.transfer import IOV_MAX, progress
-from blkdebug_async.drivers.file.uring import MAX_BATCH, Uring
+from blkdebug_async.drivers.file.transfer import progress, remaining
+from blkdebug_async.drivers.file.uring import Uring
 from blkdebug_async.errors import OptionError
 from blkdebug_async.units import MIB
 
@@ -57,9 +57,8 @@ class RingTransfer:
             OSError: The kernel's.
         """
         while done < iov.length:
-            rest = iov.slice(done, iov.length - done)
             try:
-                count = await self._ring.read(fd, rest.views[:IOV_MAX], offset + done)
+                count = await self._ring.read(fd, remaining(iov, done), offset + done)
             except OSError as error:
                 # With O_DIRECT the offset after a short read is not aligned any more. Only the
                 # end of the file makes a read short, so that is where we are.
@@ -67,15 +66,15 @@ class RingTransfer:
                     raise
                 count = 0
             if count == 0:
-                rest.fill(0)
+                iov.slice(done, iov.length - done).fill(0)
                 return
             done += count
 
     async def write(self, fd: int, iov: Iovec, offset: int, done: int) -> None:
         """Write until nothing of the vector is left; arguments as for read()."""
         while done < iov.length:
-            views = iov.slice(done, iov.length - done).views[:IOV_MAX]
-            done += progress(await self._ring.write(fd, views, offset + done))
+            count = await self._ring.write(fd, remaining(iov, done), offset + done)
+            done += progress(count)
 
     def read_direct(
         self, fd: int, iov: Iovec, offset: int, alignment: Alignment
@@ -88,9 +87,9 @@ class RingTransfer:
             offset: Where to begin, aligned.
             alignment: What the file needs.
         """
-        if iov.length <= SHORT:
+        if 0 < iov.length <= SHORT:
             return self._read_bounced(fd, iov, offset)
-        if is_aligned_memory(iov.views, *alignment):
+        if not iov.length or is_aligned_memory(iov.views, *alignment):
             return self.read(fd, iov, offset, 0)
         return self._read_in_parts(fd, iov, offset)
 
@@ -98,9 +97,9 @@ class RingTransfer:
         self, fd: int, iov: Iovec, offset: int, alignment: Alignment
     ) -> Awaitable[None]:
         """Write to a file opened with O_DIRECT; arguments as for read_direct()."""
-        if iov.length <= SHORT:
+        if 0 < iov.length <= SHORT:
             return self._write_bounced(fd, iov, offset)
-        if is_aligned_memory(iov.views, *alignment):
+        if not iov.length or is_aligned_memory(iov.views, *alignment):
             return self.write(fd, iov, offset, 0)
         return self._write_in_parts(fd, iov, offset)
 
@@ -159,7 +158,7 @@ def open_ring(max_batch: int) -> RingTransfer:
             hint="The extra 'io-uring' of this package brings it: x86-64 Linux only",
         ) from error
     try:
-        ring = Uring(calls, max_batch=max_batch or MAX_BATCH)
+        ring = Uring(calls, max_batch=max_batch)
     except OSError as error:
         raise OptionError(
             "Unable to use io_uring: failed to init linux io_uring ring: "

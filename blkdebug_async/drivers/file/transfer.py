@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from errno import EINVAL
+from itertools import islice
 from mmap import mmap
 from typing import Final
 
@@ -31,8 +32,7 @@ def read_rest(fd: int, iov: Iovec, offset: int, done: int) -> None:
         done: How many bytes the vector has already.
     """
     while done < iov.length:
-        views = iov.slice(done, iov.length - done).views[:IOV_MAX]
-        count = os.preadv(fd, views, offset + done)
+        count = os.preadv(fd, remaining(iov, done), offset + done)
         if count == 0:
             iov.slice(done, iov.length - done).fill(0)
             return
@@ -42,8 +42,7 @@ def read_rest(fd: int, iov: Iovec, offset: int, done: int) -> None:
 def write_rest(fd: int, iov: Iovec, offset: int, done: int) -> None:
     """Write until nothing of the vector is left; arguments as for read_rest()."""
     while done < iov.length:
-        views = iov.slice(done, iov.length - done).views[:IOV_MAX]
-        done += progress(os.pwritev(fd, views, offset + done))
+        done += progress(os.pwritev(fd, remaining(iov, done), offset + done))
 
 
 def read_direct(fd: int, iov: Iovec, offset: int) -> None:
@@ -84,6 +83,20 @@ def _bounces(length: int) -> Iterator[tuple[int, memoryview]]:
         whole = memoryview(mmap(-1, min(length, MAX_BOUNCE)))
         for start in range(0, length, MAX_BOUNCE):
             yield start, whole[: length - start]
+
+
+def remaining(iov: Iovec, done: int) -> list[memoryview]:
+    """Give what the kernel is to be asked for next: views that have room, no more than it takes.
+
+    Args:
+        iov: The memory of a request.
+        done: How many bytes of it are done with.
+    """
+    views = iov.slice(done, iov.length - done).views
+    if len(views) == 1:
+        return views
+    # Without empty ones: 0 bytes mean that there are none.
+    return list(islice((view for view in views if view), IOV_MAX))
 
 
 def progress(count: int) -> int:

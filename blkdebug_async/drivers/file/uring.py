@@ -1,5 +1,9 @@
 """One io_uring: requests of a turn go to the kernel together, completions come back by eventfd.
 
+Together means in one system call at the end of the turn, with one exception: of requests that come
+while n answers are given, the first half goes ahead, so that the device has something to do while
+the other half is made. On a virtual disk that saved a quarter of the time at depth 32.
+
 A transfer owns its place in the table, its future and the views that the kernel reads or fills,
 until the kernel is done with them: whatever becomes of the task that asked, and even if the loop
 is closed meanwhile. So a cancelled task waits for its completion, and then raises CancelledError.
@@ -25,9 +29,6 @@ from blkdebug_async.drivers.file.liburing import Handle, Liburing, Prepare
 ENTRIES: Final = 256
 #: Most requests that the kernel has at a time: as many as the completion queue holds.
 MOST_IN_FLIGHT: Final = 2 * ENTRIES
-
-#: Most requests that are submitted together: a device had better begin than wait for many more.
-MAX_BATCH: Final = 4
 
 _TRY_AGAIN: Final = frozenset({EAGAIN, EBUSY, EINTR})
 _NOTHING: Final[list[memoryview]] = []
@@ -71,7 +72,7 @@ class Uring:
 
     Args:
         calls: The package.
-        max_batch: Most requests that are submitted together, > 0.
+        max_batch: Most requests that are submitted together; 0: as many as is good.
 
     Raises:
         OSError: The kernel gives none: ENOSYS, EPERM, ENOMEM, ...
@@ -83,6 +84,7 @@ class Uring:
         "_broken_errno",
         "_calls",
         "_cursor",
+        "_enough",
         "_eventfd",
         "_free",
         "_get_sqe",
@@ -98,7 +100,7 @@ class Uring:
         "_transfers",
     )
 
-    def __init__(self, calls: Liburing, *, max_batch: int = MAX_BATCH) -> None:
+    def __init__(self, calls: Liburing, *, max_batch: int = 0) -> None:
         self._calls = calls
         self._get_sqe = calls.get_sqe
         self._new_vector = calls.new_vector
@@ -110,6 +112,8 @@ class Uring:
         self._queued: list[_Transfer] = []
         #: Waits for room, oldest first.
         self._backlog: OrderedDict[_Transfer, None] = OrderedDict()
+        #: So many in the submission queue do not wait for the end of the turn.
+        self._enough = max_batch or ENTRIES
         #: How many are in the submission queue or with the kernel.
         self._in_flight = 0
         #: How many may be.
@@ -120,12 +124,23 @@ class Uring:
         self._set_up()
 
     def _set_up(self) -> None:
+        calls = self._calls
         self._pid = os.getpid()
-        self._ring = self._calls.new_ring()
-        self._cursor = self._calls.new_cursor()
-        self._calls.set_up(ENTRIES, self._ring, 0)
-        self._eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-        self._calls.register_eventfd(self._ring, self._eventfd)
+        self._ring = calls.new_ring()
+        self._cursor = calls.new_cursor()
+        calls.set_up(ENTRIES, self._ring, 0)
+        try:
+            self._eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+            calls.register_eventfd(self._ring, self._eventfd)
+        except OSError:
+            self._tear_down()
+            raise
+
+    def _tear_down(self) -> None:
+        self._calls.tear_down(self._ring)
+        eventfd, self._eventfd = self._eventfd, -1
+        if eventfd >= 0:
+            os.close(eventfd)
 
     def __del__(self) -> None:
         # Its loop was closed before it was.
@@ -136,12 +151,8 @@ class Uring:
         """Give the ring back; blocks as long as the kernel uses anybody's memory."""
         if self._loop is not None and not self._loop.is_closed():
             self._loop.remove_reader(self._eventfd)
-        # A child of the process has no business with what its parent asked for.
-        if self._pid == os.getpid():
-            self._drain()
-        self._calls.tear_down(self._ring)
-        os.close(self._eventfd)
-        self._eventfd = -1
+        self._drain()
+        self._tear_down()
 
     def read(
         self, fd: int, views: list[memoryview], offset: int, flags: int = 0
@@ -221,25 +232,34 @@ class Uring:
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve a loop from now on."""
-        if self._pid != os.getpid():
-            self._leave_parent()
-        elif self._loop is not None:
-            if not self._loop.is_closed():
+        if self._loop is not None:
+            if self._pid == os.getpid() and not self._loop.is_closed():
                 raise RuntimeError("A file is in use on another event loop")
-            self._drain()
+            self._begin_anew()
         self._loop = loop
-        self._is_scheduled = False
         loop.add_reader(self._eventfd, self._take_completions)
 
-    def _leave_parent(self) -> None:
-        """In a child of the process: the ring is the parent's, so get another."""
-        self._calls.tear_down(self._ring)
-        os.close(self._eventfd)
-        self._eventfd = -1
+    def _begin_anew(self) -> None:
+        """Forget what tasks have asked for that are gone: with their loop, or in a fork."""
+        self._drain()
+        self._tear_down()
         self._transfers, self._free, self._queued = [], [], []
         self._backlog.clear()
         self._in_flight = 0
+        self._is_scheduled = False
         self._set_up()
+
+    def _drain(self) -> None:
+        """Wait until the kernel is done with all of it; nobody hears of it any more."""
+        # A child of the process has no business with what its parent asked for.
+        if self._broken_errno or self._pid != os.getpid():
+            return
+        while self._in_flight > 0:
+            with contextlib.suppress(BlockingIOError, InterruptedError):
+                self._calls.submit_and_wait(self._ring, 1)
+            count = sum(1 for _ in self._calls.completions(self._ring, self._cursor))
+            self._calls.advance(self._ring, count)
+            self._in_flight -= count
 
     # --- to the kernel ---
 
@@ -251,9 +271,9 @@ class Uring:
         if sqe is None:
             self._submit()
             sqe = self._get_sqe(self._ring)
-            if sqe is None:
-                self._hold_back(transfer)
-                return
+        if sqe is None:
+            self._hold_back(transfer)
+            return
         prepare = transfer.prepare
         if prepare is None:
             self._calls.prepare_sync(sqe, transfer.fd, self._calls.data_only)
@@ -267,7 +287,7 @@ class Uring:
         self._in_flight += 1
         queued = self._queued
         queued.append(transfer)
-        if len(queued) >= self._max_batch:
+        if len(queued) >= self._enough:
             self._submit()
         elif not self._is_scheduled:
             self._schedule()
@@ -322,9 +342,9 @@ class Uring:
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._eventfd)
         self._reap()
-        while self._backlog and self._in_flight < self._room:
-            transfer, _ = self._backlog.popitem(last=False)
-            self._start(transfer)
+        # As many as there are: who finds no place in the submission queue goes back to the end.
+        for _ in range(min(len(self._backlog), self._room - self._in_flight)):
+            self._start(self._backlog.popitem(last=False)[0])
 
     def _reap(self) -> None:
         cursor = self._cursor
@@ -349,6 +369,8 @@ class Uring:
                 future.set_result(result)
         self._calls.advance(self._ring, count)
         self._in_flight -= count
+        if not self._max_batch:
+            self._enough = count + 1 >> 1
 
     def _finish(self, transfer: _Transfer, result: int) -> None:
         transfer.result = result
@@ -357,11 +379,3 @@ class Uring:
         # It may be cancelled, or its loop may be closed.
         if not future.done():
             future.set_result(result)
-
-    def _drain(self) -> None:
-        """Wait until the kernel is done with all of it; what it has not got, it never gets."""
-        self._in_flight -= len(self._queued)
-        self._queued.clear()
-        while self._in_flight:
-            self._calls.submit_and_wait(self._ring, 1)
-            self._reap()
