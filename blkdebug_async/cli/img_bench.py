@@ -22,6 +22,8 @@ from blkdebug_async.cli.failures import ErrorReport
 
 #: How long the loop may stand still while requests are answered at once, in seconds.
 _TURN_S: Final = 0.002
+#: How long one of many workers may have at least, for giving way costs 2 us.
+_LEAST_TURN_S: Final = 0.0001
 #: Requests in a first burst, and the most in any.
 _FIRST_BURST: Final = 16
 _LONGEST_BURST: Final = 1 << 14
@@ -166,7 +168,7 @@ class LoadRun:
         self._has_all_workers = True
         workers = min(self._load.depth, self._unsent)
         # All of them may have a burst in one turn of the loop.
-        self._burst_time_s = _TURN_S / workers
+        self._burst_time_s = max(_TURN_S / workers, _LEAST_TURN_S)
         self._burst = min(self._burst, _FIRST_BURST)
         for _ in range(workers - 1):
             self._group.create_task(self._work())
