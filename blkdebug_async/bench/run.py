@@ -181,8 +181,7 @@ def run_bench(
                 return await bench.run()
             except asyncio.CancelledError:
                 # The runner makes of an interruption a cancellation; this is the outermost task.
-                if bench.result is None:
-                    raise
+                assert bench.result is not None
                 return bench.result
 
     with asyncio.Runner(loop_factory=loop_factory) as runner:

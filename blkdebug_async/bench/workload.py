@@ -232,7 +232,8 @@ def _scattered(places: int, theta: float, random: Random) -> Callable[[], int]:
 
 def _with_flushes(steps: Iterator[Step], every: int) -> Iterator[Step]:
     changes = 0
-    for step in steps:
+    while True:
+        step = next(steps)
         yield step
         changes += step[0].changes
         if changes == every:

@@ -138,7 +138,7 @@ def test_overlapping_requests_raise_no_false_alarm(
     driver = RecordingDriver(BLOCKS * BLOCK)
 
     def whim(call: Call) -> Answer | None:
-        fails = call.op is IoType.WRITE and random.random() < 0.05
+        fails = call.op is not IoType.FLUSH and random.random() < 0.05
         return Answer(
             errno=EIO if fails else 0,
             applied=random.randrange(call.length // 512 + 1) * 512 if fails else 0,
@@ -154,6 +154,7 @@ def test_overlapping_requests_raise_no_false_alarm(
     )  # fmt: skip
     found = verified(run_on(driver, job))
     assert found.counts == {}
+    # Reads of the last phase may have failed, too.
     assert found.complete
 
 
