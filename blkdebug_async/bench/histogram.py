@@ -91,13 +91,15 @@ class Histogram:
         """Record values, each >= 0."""
         if not values:
             return
-        self._loose.update(values)
+        # Few of many latencies differ, and what is alike is counted in C.
+        counts = Counter(values)
         self._count += len(values)
-        self._sum += sum(values)
-        self._squares += sum(map(mul, values, values))
-        self._max = max(self._max, max(values))
-        shortest = min(values)
+        self._sum += sum(map(mul, counts, counts.values()))
+        self._squares += sum(map(mul, map(mul, counts, counts), counts.values()))
+        self._max = max(self._max, max(counts))
+        shortest = min(counts)
         self._min = shortest if self._min is None else min(self._min, shortest)
+        self._loose.update(counts)
         if len(self._loose) > _LOOSE:
             self._settle()
 

@@ -126,6 +126,7 @@ class Place:
         targets, sources = self._buffers.iovs, self._contents.iovs
         op_read, op_write = Op.READ, Op.WRITE
         recorders = load.recorders
+        note = {op: each.instant.append for op, each in recorders.items()}
         before = [(each, len(each.instant), each.bytes) for each in recorders.values()]
         missed = None
         for step in islice(load.steps, load.budget()):
@@ -145,9 +146,8 @@ class Place:
                 missed = step, began_ns
                 break
             ended_ns = clock()
-            recorder = recorders[op]
-            recorder.instant.append(ended_ns - began_ns)
-            recorder.bytes += length
+            note[op](ended_ns - began_ns)
+            recorders[op].bytes += length
             if ended_ns >= until_ns:
                 break
         for recorder, requests, moved in before:

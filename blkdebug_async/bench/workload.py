@@ -12,7 +12,6 @@ from random import Random
 from typing import Final, TypeVar, assert_never
 
 from blkdebug_async.bench.job import Job, Op, Sequential, Uniform, Zipf
-from blkdebug_async.units import align_up
 
 _T = TypeVar("_T")
 
@@ -86,7 +85,7 @@ class Workload:
 
     def _batch(self) -> Iterator[Step]:
         lengths = self._lengths(_BATCH)
-        return zip(self._ops(_BATCH), map(self._place, lengths), lengths, strict=True)
+        return zip(self._ops(_BATCH), self._place(lengths), lengths, strict=True)
 
 
 class Pacer:
@@ -172,15 +171,15 @@ def _weighted(weights: Mapping[_T, float], random: Random) -> Callable[[int], li
     return lambda n: random.choices(keys, cum_weights=sums, k=n)
 
 
-def _placing(job: Job, span: Range) -> Callable[[int], int]:
-    """What finds an offset for a length."""
+def _placing(job: Job, span: Range) -> Callable[[list[int]], list[int]]:
+    """What finds offsets for lengths."""
     match job.pattern:
         case Sequential():
-            return _Cursor(span, job.step).advance
+            return _Cursor(span, job.step).place
         case Uniform():
             return _uniform(job, span)
         case Zipf(theta=theta):
-            return _Popular(job, span, theta).draw
+            return _zipf(job, span, theta)
         case _:
             assert_never(job.pattern)
 
@@ -191,37 +190,37 @@ class _Cursor:
         self._step = step
         self._next = span.start
 
-    def advance(self, length: int) -> int:
-        offset = self._next
-        if offset + length > self._span.end:
-            offset = self._span.start
-        self._next = self._span.start + align_up(offset + length - self._span.start, self._step)
-        return offset
+    def place(self, lengths: list[int]) -> list[int]:
+        start, end, step, offset = self._span.start, self._span.end, self._step, self._next
+        offsets = []
+        for length in lengths:
+            if offset + length > end:
+                offset = start
+            offsets.append(offset)
+            offset += length
+            offset += (start - offset) % step
+        self._next = offset
+        return offsets
 
 
-def _uniform(job: Job, span: Range) -> Callable[[int], int]:
+def _uniform(job: Job, span: Range) -> Callable[[list[int]], list[int]]:
     random = _chance(job, "places").random
     start, step = span.start, job.step
     places = {length: span.places(length, step) for length in job.block_sizes}
-    return lambda length: start + int(random() * places[length]) * step
+    return lambda lengths: [start + int(random() * places[length]) * step for length in lengths]
 
 
-class _Popular:
-    """Places of which few are drawn often. Which ones is scattered, and the same each time."""
-
-    def __init__(self, job: Job, span: Range, theta: float) -> None:
-        self._start, self._step = span.start, job.step
-        random = _chance(job, "places")
-        self._draws = {
-            length: _scattered(span.places(length, job.step), theta, random)
-            for length in job.block_sizes
-        }
-
-    def draw(self, length: int) -> int:
-        return self._start + self._draws[length]() * self._step
+def _zipf(job: Job, span: Range, theta: float) -> Callable[[list[int]], list[int]]:
+    random = _chance(job, "places")
+    start, step = span.start, job.step
+    draws = {
+        length: _scattered(span.places(length, step), theta, random) for length in job.block_sizes
+    }
+    return lambda lengths: [start + draws[length]() * step for length in lengths]
 
 
 def _scattered(places: int, theta: float, random: Random) -> Callable[[], int]:
+    """What draws places of which few come often; which ones is the same each time."""
     draw = ZipfRanks(places, theta, random).draw
     shift, factor = random.randrange(places), random.randrange(1, places + 1)
     # Without a common divisor, multiples of the factor are all the places in another order.

@@ -22,6 +22,8 @@ from blkdebug_async.bench.result import JobResult, OpResult, RunResult, Verifica
 
 THROUGHPUT_COLUMNS = ("job", "kind", "requests", "per second", "MB/s", "failed", "time")
 LATENCY_COLUMNS = ("job", "kind", "mean", "50 %", "90 %", "99 %", "99.9 %", "99.99 %", "longest")
+#: More cases of damage than that are only counted.
+_MOST_DAMAGES = 5
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
 
 
@@ -153,9 +155,11 @@ def _verification_lines(name: str, found: Verification) -> Iterator[Line]:
         return
     counts = ", ".join(f"{count:,} x {kind}" for kind, count in found.counts.items())
     yield Line(f"{start}; damage: {counts or 'none'}", is_bad=True)
-    for damage in found.damages:
-        place = f"{damage.kind} at {damage.offset}, {damage.length} bytes"
-        yield Line(f"  {place}: {damage.message}", is_bad=True)
+    for damage in found.damages[:_MOST_DAMAGES]:
+        yield Line(f"  {damage.message}", is_bad=True)
+    unsaid = sum(found.counts.values()) - len(found.damages[:_MOST_DAMAGES])
+    if unsaid > 0:
+        yield Line(f"  and {unsaid:,} more", is_bad=True)
     if found.errors:
         yield Line(f"  reading it back: {errors_text(found.errors)}", is_bad=True)
     if not found.complete:

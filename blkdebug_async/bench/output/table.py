@@ -37,6 +37,7 @@ def print_table(console: Console, result: RunResult) -> None:
     if latencies:
         title = summary.latency_title(result.jobs)
         _print(console, title, summary.LATENCY_COLUMNS, latencies)
+    console.print()
     for line in summary.lines(result):
         console.print(Text(line.text, style="bold red" if line.is_bad else "dim"))
 
@@ -64,7 +65,6 @@ def _print(
         table.add_row(*(_cell(name, text) for name, text in zip(columns, row, strict=True)))
     console.print()
     console.print(table)
-    console.print()
 
 
 def _cell(column: str, text: str) -> Text:
