@@ -27,8 +27,8 @@ _LEAST_TURN_S: Final = 0.0001
 #: Requests in a first burst, and the most in any.
 _FIRST_BURST: Final = 16
 _LONGEST_BURST: Final = 1 << 14
-#: After one that had to wait, so many are sent without trying whether they have to.
-_PATIENCE: Final = 15
+#: When one has to wait, a worker sends so many without trying whether they have to.
+_PATIENCE: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +93,13 @@ class LoadRun:
         self._started_at = 0.0
         self._burst = _FIRST_BURST
         self._burst_time_s = _TURN_S
-        #: Requests to send before any is tried at once again.
-        self._patience = 0
-        #: Requests that were not sent yet when a flush was due the last time.
-        self._flushed_at = load.count
+        #: So many unsent ones must wait for a flush, or for ever.
+        self._stop_at = 0
+        if load.flush_interval:
+            self._stop_at = (load.count - 1) // load.flush_interval * load.flush_interval
         #: Set once the flush has ended that nobody may pass; None: there is none.
         self._gate: asyncio.Event | None = None
-        #: Set whenever nothing is in flight any more.
+        #: Set when nothing is in flight any more, for the flush that waits for it.
         self._idle = asyncio.Event()
         self._group = asyncio.TaskGroup()
         self._has_all_workers = load.depth == 1
@@ -124,22 +124,21 @@ class LoadRun:
         while self._unsent:
             if self._gate is not None:
                 await self._gate.wait()
-            elif self._is_flush_due():
+            elif self._unsent == self._stop_at:
                 await self._flush_before_more()
-            elif not self._patience and self._send_at_once():
-                await self._end_if_answered()
-                await asyncio.sleep(0)
             else:
-                self._bring_in_workers()
-                await self._send_one()
-                await self._end_if_answered()
-                await self._pause_now_and_then()
+                if not self._send_at_once():
+                    self._bring_in_workers()
+                    await self._send_and_wait()
+                await self._after_answers()
+                # None of them need have left the turn of the loop.
+                await asyncio.sleep(0)
 
     def _send_at_once(self) -> bool:
         """Send what is answered in the call; whether the next one need not be waited for either."""
         nowait, buffer = self._call_nowait, self._buffer
         offset, step, length = self._offset, self._load.step, self._length
-        most = min(self._burst, self._unsent_until_flush())
+        most = min(self._burst, self._unsent - self._stop_at)
         began_at = perf_counter()
         sent = 0
         while sent < most and nowait(offset, buffer):
@@ -150,11 +149,6 @@ class LoadRun:
         if sent == self._burst:
             self._adapt_burst(perf_counter() - began_at)
         return sent == most
-
-    def _unsent_until_flush(self) -> int:
-        """How many may be sent before there may have to be a flush."""
-        interval = self._load.flush_interval
-        return (self._unsent % interval or interval) if interval else self._unsent
 
     def _adapt_burst(self, took_s: float) -> None:
         if took_s > self._burst_time_s:
@@ -173,52 +167,46 @@ class LoadRun:
         for _ in range(workers - 1):
             self._group.create_task(self._work())
 
-    async def _send_one(self) -> None:
-        offset = self._offset
-        self._offset = (offset + self._load.step) % self._length
-        self._unsent -= 1
-        self._in_flight += 1
-        self._idle.clear()
+    async def _send_and_wait(self) -> None:
+        """Send some that may have to be waited for, one after the other."""
+        call, buffer, step, length = self._call, self._buffer, self._load.step, self._length
         try:
-            await self._call(offset, self._buffer)
+            for _ in range(_PATIENCE):
+                offset = self._offset
+                self._offset = (offset + step) % length
+                self._unsent -= 1
+                self._in_flight += 1
+                await call(offset, buffer)
+                self._in_flight -= 1
+                if self._unsent == self._stop_at:
+                    return
         except OSError as error:
             raise _failed("request", error) from error
-        self._in_flight -= 1
-        if not self._in_flight:
-            self._idle.set()
-
-    async def _pause_now_and_then(self) -> None:
-        if self._patience:
-            self._patience -= 1
-            return
-        self._patience = _PATIENCE
-        # It may have been answered at once all the same, and so may the next ones.
-        await asyncio.sleep(0)
 
     # --- flushes, and the end ---
 
-    def _is_flush_due(self) -> bool:
-        interval = self._load.flush_interval
-        return interval > 0 and not self._unsent % interval and self._unsent != self._flushed_at
-
     async def _flush_before_more(self) -> None:
-        self._flushed_at = self._unsent
         if not self._load.drains:
+            self._stop_at -= self._load.flush_interval
             self._group.create_task(self._flush())
             return
         gate = self._gate = asyncio.Event()
         if self._in_flight:
+            self._idle.clear()
             await self._idle.wait()
         await self._flush()
+        self._stop_at -= self._load.flush_interval
         self._gate = None
         gate.set()
 
-    async def _end_if_answered(self) -> None:
-        if self._unsent or self._in_flight:
+    async def _after_answers(self) -> None:
+        if self._in_flight:
             return
-        self._completed(perf_counter() - self._started_at)
-        if self._load.flush_interval:
-            await self._flush()
+        self._idle.set()
+        if not self._unsent:
+            self._completed(perf_counter() - self._started_at)
+            if self._load.flush_interval:
+                await self._flush()
 
     async def _flush(self) -> None:
         try:
