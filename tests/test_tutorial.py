@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-TUTORIAL = Path(__file__).resolve().parent.parent / "docs" / "tutorial.md"
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+TUTORIAL = DOCS / "tutorial.md"
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def console_steps() -> list[tuple[str, str]]:
+def console_steps(page: Path) -> list[tuple[str, str]]:
     steps: list[tuple[str, str]] = []
-    for line in "".join(CONSOLE.findall(TUTORIAL.read_text())).splitlines(keepends=True):
+    for line in "".join(CONSOLE.findall(page.read_text())).splitlines(keepends=True):
         command, output = steps[-1] if steps else ("", "")
         if line.startswith("$ "):
             steps.append((line[2:], ""))
@@ -28,8 +29,8 @@ def console_steps() -> list[tuple[str, str]]:
     return steps
 
 
-def play_console(folder: Path, path: str, change: Callable[[str], str]) -> None:
-    for command, expected in console_steps():
+def play_console(page: Path, folder: Path, path: str, change: Callable[[str], str]) -> None:
+    for command, expected in console_steps(page):
         done = subprocess.run(
             ["bash", "-c", change(command)],
             cwd=folder,
@@ -44,12 +45,13 @@ def play_console(folder: Path, path: str, change: Callable[[str], str]) -> None:
 
 
 @pytest.mark.slow
-def test_what_the_tutorial_types_into_a_shell_prints_what_it_says(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", [TUTORIAL, DOCS / "bench.md"], ids=lambda page: page.stem)
+def test_what_a_page_types_into_a_shell_prints_what_it_says(page: Path, tmp_path: Path) -> None:
     command = tmp_path / "bin" / "blkdebug-async"
     command.parent.mkdir()
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m blkdebug_async "$@"\n')
     command.chmod(0o755)
-    play_console(tmp_path, f"{command.parent}{os.pathsep}{os.environ['PATH']}", str)
+    play_console(page, tmp_path, f"{command.parent}{os.pathsep}{os.environ['PATH']}", str)
 
 
 @pytest.mark.peer
@@ -58,4 +60,6 @@ def test_the_real_qemu_io_prints_the_same(
 ) -> None:
     program = str(require_peer("qemu-io"))
     path = os.environ["PATH"]
-    play_console(tmp_path, path, lambda command: command.replace("blkdebug-async io", program))
+    play_console(
+        TUTORIAL, tmp_path, path, lambda command: command.replace("blkdebug-async io", program)
+    )

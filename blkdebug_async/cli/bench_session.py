@@ -58,7 +58,9 @@ def run(program: str, options: BenchOptions) -> int:
     """
 
     def warn(message: str) -> None:
-        sys.stderr.write(f"{program}: warning: {message}\n")
+        # Some of QEMU's are printed as they are.
+        prefix = "" if message.startswith("WARNING: ") else f"{program}: warning: "
+        sys.stderr.write(f"{prefix}{message}\n")
 
     try:
         with asyncio.Runner(loop_factory=_loop_factory(options.loop)) as runner:

@@ -71,14 +71,14 @@ def test_a_paced_job_counts_latencies_from_when_requests_were_due() -> None:
 def test_damage_is_told_with_its_place() -> None:
     found = Verification(
         checked_bytes=8192,
-        counts={"lost": 2},
-        damages=[Damage("lost", 4096, 512, "reads as zeroes")],
+        counts={"lost": 12},
+        damages=[Damage("lost", 512 * n, 512, f"sector {n} reads as zeroes") for n in range(9)],
         errors={5: 1},
         complete=False,
     )
     text = printed(run_result(job_result(Job(name="v"), verification=found)))
-    assert "v: 8.19 kB verified; damage: 2 x lost\n" in text
-    assert "  lost at 4096, 512 bytes: reads as zeroes\n" in text
+    assert "v: 8.19 kB verified; damage: 12 x lost\n" in text
+    assert "  sector 4 reads as zeroes\n  and 7 more\n" in text
     assert "  reading it back: 1 x EIO" in text
     assert "  not everything that was written was read back\n" in text
 
