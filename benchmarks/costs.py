@@ -8,10 +8,10 @@ from __future__ import annotations
 import gc
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from itertools import cycle, islice
 
-from benchmarks.gate import Crowd, Place, aligned, apart, together
+from benchmarks.gate import Crowd, Waiters, aligned, apart, together
 from benchmarks.harness import Curve, Limit, Side
 from benchmarks.img_bench import BLOCK, NULL_SIZE, reads
 from benchmarks.loops import DEFAULT_LOOP, run_on
@@ -28,14 +28,16 @@ IN_FLIGHT_WATCHED = (10, 100, 1000)
 MICROSECONDS = "microseconds a request"
 #: What a request over null-co may announce on its blkdebug node, and what fires at opening.
 HEARD = {Event.PWRITEV, Event.PWRITEV_DONE, Event.NONE}
-PLAIN, APART, TOGETHER = "aligned", "unaligned, a block each", "unaligned, all on one block"
+PLAIN, APART, TOGETHER = "aligned", "unaligned", "unaligned, one block"
+ALONE = "asyncio alone"
 
 
 def questions(place: Workplace) -> Iterator[Curve]:
     """Ask all of them."""
     yield _levels(place)
     yield _rules()
-    yield _in_flight()
+    yield _in_flight(collecting=True)
+    yield _in_flight(collecting=False)
     yield _memory()
 
 
@@ -90,48 +92,78 @@ def with_rules(number: int, write: bool) -> Callable[[int], float]:
     return lambda count: run_on(DEFAULT_LOOP, request_all(count))
 
 
-def _in_flight() -> Curve:
-    shapes: Mapping[str, tuple[Place, int | None]] = {
-        PLAIN: (aligned, None),
-        APART: (apart, None),
-        TOGETHER: (together, 1),
+def _in_flight(*, collecting: bool) -> Curve:
+    crowds: Mapping[str, Callable[[int], Crowd | Waiters]] = {
+        PLAIN: lambda size: Crowd(size, aligned),
+        APART: lambda size: Crowd(size, apart),
+        TOGETHER: lambda size: Crowd(size, together, driven=1),
+        ALONE: Waiters,
     }
     lines = {
-        name: {n: Side(f"{n} in flight", crowding(n, *shape), n) for n in IN_FLIGHT}
-        for name, shape in shapes.items()
+        name: {
+            n: Side(f"{n} in flight", crowding(n, crowd, collecting=collecting), n)
+            for n in IN_FLIGHT
+        }
+        for name, crowd in crowds.items()
     }
-    limits = [Limit(f"{name}: 10,000 in flight, to 10", name, 10_000, 1.5, 10) for name in lines]
-    title = "Writes in flight at once, through blkdebug with align=4096"
-    return Curve("in-flight", title, "requests in flight", MICROSECONDS, lines, limits)
+    key, words = (
+        ("in-flight", "") if collecting else ("in-flight-uncollected", ", nothing collected")
+    )
+    limits = [
+        Limit(f"{name}: 10,000 in flight, to 10{words}", name, 10_000, 1.5, 10)
+        for name in (PLAIN, APART, TOGETHER)
+    ]
+    title = f"Writes in flight at once, through blkdebug with align=4096{words}"
+    return Curve(key, title, "requests in flight", MICROSECONDS, lines, limits)
 
 
-def crowding(size: int, place: Place, driven: int | None) -> Callable[[int], float]:
-    """Give what has so many requests in flight, again and again."""
-    crowd = Crowd(size, place, driven)
-    return lambda count: run_on(DEFAULT_LOOP, crowd.gather_and_disperse(count // size))
+def crowding(
+    size: int, make: Callable[[int], Crowd | Waiters], *, collecting: bool
+) -> Callable[[int], float]:
+    """Give what has so many requests in flight, again and again.
+
+    Args:
+        size: How many.
+        make: Makes a crowd of that size.
+        collecting: Let Python look for garbage meanwhile, as it does by default.
+    """
+    crowd = make(size)
+
+    def run(count: int) -> float:
+        if not collecting:
+            gc.disable()
+        try:
+            return run_on(DEFAULT_LOOP, crowd.gather_and_disperse(count // size))
+        finally:
+            gc.enable()
+
+    return run
 
 
 def _memory() -> Curve:
+    crowds: Mapping[str, Callable[[int], Crowd | Waiters]] = {
+        PLAIN: lambda size: Crowd(size, aligned),
+        APART: lambda size: Crowd(size, apart),
+        ALONE: Waiters,
+    }
     lines = {
-        name: {n: Side(f"{n} in flight", remembering(n, place), n) for n in IN_FLIGHT_WATCHED}
-        for name, place in ((PLAIN, aligned), (APART, apart))
+        name: {n: Side(f"{n} in flight", remembering(n, crowd), n) for n in IN_FLIGHT_WATCHED}
+        for name, crowd in crowds.items()
     }
     # Who changes a part of a block has to hold the block.
-    beyond = {PLAIN: 0, APART: BLOCK}
     limits = [
-        Limit(f"{name}: bytes a request, with 1,000", name, 1000, 2048.0 + beyond[name])
-        for name in lines
+        Limit(f"{name}: bytes a request, with 1,000", name, 1000, 2048.0 + beyond)
+        for name, beyond in ((PLAIN, 0), (APART, BLOCK))
     ]
     title = "Memory for a write in flight, beyond the buffer of its user"
     labels = ("requests in flight", "bytes a request")
     return Curve("memory", title, *labels, lines, limits, scale=1.0)
 
 
-def remembering(size: int, place: Place) -> Callable[[int], float]:
+def remembering(size: int, crowd: Callable[[int], Crowd | Waiters]) -> Callable[[int], float]:
     """Give what tells how much memory so many requests in flight hold, in bytes."""
 
     def run(_: int) -> float:
-        crowd = Crowd(size, place)
         seen: list[int] = []
 
         def look() -> None:
@@ -140,7 +172,7 @@ def remembering(size: int, place: Place) -> Callable[[int], float]:
         gc.collect()
         tracemalloc.start()
         try:
-            run_on(DEFAULT_LOOP, _between(crowd, seen, look))
+            run_on(DEFAULT_LOOP, _between(crowd(size), look))
         finally:
             tracemalloc.stop()
         return float(seen[-1] - seen[0])
@@ -148,7 +180,7 @@ def remembering(size: int, place: Place) -> Callable[[int], float]:
     return run
 
 
-async def _between(crowd: Crowd, seen: Sequence[int], look: Callable[[], None]) -> None:
+async def _between(crowd: Crowd | Waiters, look: Callable[[], None]) -> None:
     # The first time warms up what is made once; the second time counts.
     await crowd.gather_and_disperse(1)
     look()

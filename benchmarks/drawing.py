@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from benchmarks.pictures import digest
 from benchmarks.results import CurveFigures, Line, spread
@@ -30,11 +30,11 @@ STYLE = {
     "legend.frameon": False,
 }
 #: Told apart by everybody, and in grey by their markers.
-COLOURS = ("#0072b2", "#d55e00", "#009e73")
-MARKERS = ("o", "s", "^")
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#777777")
+MARKERS = ("o", "s", "^", "D")
 SIZE_INCHES = (6.8, 3.7)
 #: From here on, what is small is easier seen on a logarithmic axis.
-WIDE = 20
+WIDE = 40
 
 
 def draw(curve: CurveFigures) -> str:
@@ -99,7 +99,7 @@ def _explain(figure: Figure, axes: Axes, curve: CurveFigures) -> None:
 def _scale_x(axes: Axes, curve: CurveFigures) -> None:
     xs = sorted({point.x for line in curve.lines for point in line.points})
     axes.set_xlabel(curve.x_label)
-    if xs[-1] >= WIDE * 5:
+    if xs[-1] >= 100:
         axes.set_xscale("symlog" if xs[0] == 0 else "log")
         axes.minorticks_off()
     axes.set_xticks(xs)
@@ -111,6 +111,7 @@ def _scale_y(axes: Axes, curve: CurveFigures) -> None:
     medians = [spread(point.values).median for line in curve.lines for point in line.points]
     if max(medians) > WIDE * min(medians):
         axes.set_yscale("log")
+        axes.yaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_ylim(bottom=0)
     axes.yaxis.set_major_formatter(FuncFormatter(lambda y, _: f"{y:,g}"))
