@@ -208,6 +208,8 @@ class Timed:
         clock: Tells the time.
     """
 
+    __slots__ = ("_clock", "_coroutine", "at_once", "returned_ns")
+
     def __init__(self, coroutine: Call, clock: Clock) -> None:
         self._coroutine = coroutine
         self._clock = clock

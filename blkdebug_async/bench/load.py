@@ -18,6 +18,8 @@ from blkdebug_async.units import align_down
 _NS_PER_S: Final = 1_000_000_000
 #: More requests than anybody waits for, and few enough to be an islice() bound.
 _NO_LIMIT: Final = 1 << 60
+# Looking a member up in its class takes longer than what is done with it here.
+_FLUSH: Final = Op.FLUSH
 
 
 class Load:
@@ -78,7 +80,7 @@ class Load:
         """Whether one more request may be issued; begins measuring when it is time."""
         if self.stopped is not None:
             return False
-        if not self.is_warm:
+        if self._phase == "warm-up":
             if now_ns < self._warm_ns or self._requests < self.job.warmup_requests:
                 return True
             self._phase = "running"
@@ -112,12 +114,14 @@ class Load:
     def take(self) -> Step:
         """The next request, which is issued for certain."""
         step = next(self.steps)
-        self.count_step(step)
+        if step[0] is not _FLUSH:
+            self._requests += 1
+            self._bytes += step[2]
         return step
 
     def count_step(self, step: Step) -> None:
         """A request from steps was issued for certain."""
-        if step[0] is not Op.FLUSH:
+        if step[0] is not _FLUSH:
             self.count(1, step[2])
 
     def due(self, step: Step) -> int | None:
