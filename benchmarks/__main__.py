@@ -128,7 +128,7 @@ def _run(
 def _write(results: Results, text: str, output: Path) -> None:
     output.mkdir(parents=True, exist_ok=True)
     (output / "latest.json").write_text(to_json(results))
-    (output / "latest.md").write_text(f"# The latest figures\n\n{text}")
+    (output / "latest.md").write_text(text)
     print(f"Written to {output}: latest.md, latest.json.")
     if output != LATEST.parent:
         # Those of the default folder are drawn into the documentation, by benchmarks.page.

@@ -1,4 +1,4 @@
-"""Puts the latest figures into docs/performance.md: `python -m benchmarks.page`.
+"""Puts the latest figures into docs/performance.md and latest.md: `python -m benchmarks.page`.
 
 What is between `<!-- figures: NAME -->` and `<!-- end of figures -->` is replaced; everything else
 on the page is written by people.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchmarks.pictures import FOLDER, can_draw, write_pictures
 from benchmarks.results import LATEST, Results, from_json
-from benchmarks.tables import sections
+from benchmarks.tables import report, sections
 
 PAGE = Path(__file__).parent.parent / "docs" / "performance.md"
 MARKED = re.compile(
@@ -22,6 +22,7 @@ MARKED = re.compile(
 def main() -> None:
     """Bring the page and its pictures up to date."""
     results = from_json(LATEST.read_text())
+    LATEST.with_suffix(".md").write_text(report(results))
     PAGE.write_text(with_figures(PAGE.read_text(), results))
     write_pictures(results.curves, FOLDER)
     if not can_draw():

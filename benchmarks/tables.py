@@ -41,7 +41,7 @@ def report(results: Results) -> str:
         for name, text in sections(results).items()
         if text
     ]
-    return "\n".join(parts)
+    return "\n".join(["# The latest figures\n", *parts])
 
 
 def machine(results: Results) -> str:
@@ -85,7 +85,8 @@ def others(rows: Iterable[Row]) -> str:
         for number, side in enumerate(row.sides[2:], 2):
             ratio = row.ratio(number)
             figures = _rate(side.rate, row.things)
-            body.append((row.case, side.name, figures, _two(ratio.median), _quartiles(ratio)))
+            case = row.case if number == 2 else ""
+            body.append((case, side.name, figures, _two(ratio.median), _quartiles(ratio)))
     return _table(head, body, numbers=range(2, 5)) if body else ""
 
 

@@ -173,7 +173,7 @@ def test_results_of_another_format_are_refused() -> None:
 def test_the_performance_page_shows_the_latest_figures() -> None:
     page = PAGE.read_text()
     assert with_figures(page, latest()) == page
-    assert LATEST.with_suffix(".md").read_text().endswith(report(latest()))
+    assert LATEST.with_suffix(".md").read_text() == report(latest())
 
 
 @pytest.mark.parametrize("curve", latest().curves, ids=lambda curve: str(curve.key))
