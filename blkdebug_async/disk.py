@@ -127,7 +127,7 @@ class Disk(Steering):
             OSError: EIO: reaches past the end. Else what a driver raised.
         """
         iov = Iovec.of(buffers)
-        if not flags and self._read_now(offset, iov):
+        if not flags and self.preadv_nowait(offset, iov):
             return
         if self._quiesced:
             await self._wait_unquiesced()
@@ -141,7 +141,7 @@ class Disk(Steering):
             OSError: EIO: reaches past the end. EPERM: read-only. Else what a driver raised.
         """
         iov = Iovec.of(buffers)
-        if self._write_now(offset, iov, flags):
+        if self.pwritev_nowait(offset, iov, flags):
             return
         if self._quiesced:
             await self._wait_unquiesced()
@@ -160,7 +160,11 @@ class Disk(Steering):
         Returns:
             Whether it is done. False: nothing has happened, use preadv(), which also tells errors.
         """
-        return self._read_now(offset, Iovec.of(buffers))
+        iov = buffers if isinstance(buffers, Iovec) else Iovec.of(buffers)
+        edge = self._edge
+        return (
+            edge is not None and not self._quiesced and edge.preadv_nowait(offset, iov.length, iov)
+        )
 
     def pwritev_nowait(
         self, offset: int, buffers: Iterable[Buffer] | Iovec, flags: int = 0
@@ -170,17 +174,7 @@ class Disk(Steering):
         Returns:
             Whether it is done. False: use pwritev(), which also tells errors.
         """
-        return self._write_now(offset, Iovec.of(buffers), flags)
-
-    def _read_now(self, offset: int, iov: Iovec) -> bool:
-        edge = self._edge
-        return (
-            edge is not None
-            and not self._quiesced
-            and edge.node.nowait.preadv(offset, iov.length, iov)
-        )
-
-    def _write_now(self, offset: int, iov: Iovec, flags: int) -> bool:
+        iov = buffers if isinstance(buffers, Iovec) else Iovec.of(buffers)
         edge = self._edge
         return (
             edge is not None
