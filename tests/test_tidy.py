@@ -21,6 +21,7 @@ MAX_FUNCTION_LINES = 50
 MAX_MODULE_LINES = 500
 PUBLIC_MODULES = (
     "blkdebug_async",
+    "blkdebug_async.bench",
     "blkdebug_async.block",
     "blkdebug_async.explore",
     "blkdebug_async.testing",

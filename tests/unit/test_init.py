@@ -10,7 +10,12 @@ import pytest
 
 import blkdebug_async
 
-DOORS = ("blkdebug_async", "blkdebug_async.block", "blkdebug_async.explore")
+DOORS = (
+    "blkdebug_async",
+    "blkdebug_async.bench",
+    "blkdebug_async.block",
+    "blkdebug_async.explore",
+)
 
 
 def stub_of(door: str) -> ast.Module:
