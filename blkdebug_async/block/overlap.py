@@ -5,6 +5,8 @@ where the buckets are at least as long as itself, so it reaches into two of them
 byte or a tebibyte. A query looks at each size in use, and there only at the buckets that it meets.
 
 Equal ranges share one place, so a crowd on one block is no more to look through than one request.
+Who is alone, in its place or its bucket, is kept without a container: there may be very many of
+those, and the garbage collector would look at each of them, again and again.
 """
 
 from __future__ import annotations
@@ -46,10 +48,10 @@ class RangeIndex(Generic[_T]):
     def __init__(self) -> None:
         # The range under which a thing was added; its own may have changed since.
         self._where: dict[_T, _Range] = {}
-        # Who shares a range, oldest first.
-        self._crowds: dict[_Range, dict[_T, None]] = {}
-        # Bits in the length of a bucket; number of the bucket; ranges that reach into it.
-        self._sizes: dict[int, dict[int, list[_Range]]] = {}
+        # Who is there in a range, or all who are, oldest first.
+        self._crowds: dict[_Range, _T | dict[_T, None]] = {}
+        # Bits in the length of a bucket; number of the bucket; the range that reaches into it.
+        self._sizes: dict[int, dict[int, _Range | list[_Range]]] = {}
 
     @property
     def buckets(self) -> int:
@@ -62,14 +64,17 @@ class RangeIndex(Generic[_T]):
     def add(self, thing: _T) -> None:
         """Add what is not there yet, under the range that it has now."""
         place = self._where[thing] = (thing.start, thing.end)
-        crowd = self._crowds.get(place)
-        if crowd is None:
-            self._crowds[place] = {thing: None}
+        held = self._crowds.get(place)
+        if held is None:
+            self._crowds[place] = thing
             self._enter(place)
-        elif next(reversed(crowd)).id < thing.id:
+            return
+        crowd = held if isinstance(held, dict) else {held: None}
+        if next(reversed(crowd)).id < thing.id:
             crowd[thing] = None
         else:
             _insert(crowd, thing)
+        self._crowds[place] = crowd
 
     def discard(self, thing: _T) -> None:
         """Remove what may be there."""
@@ -77,7 +82,7 @@ class RangeIndex(Generic[_T]):
         if place is None:
             return
         crowd = self._crowds[place]
-        if len(crowd) > 1:
+        if isinstance(crowd, dict) and len(crowd) > 1:
             del crowd[thing]
         else:
             del self._crowds[place]
@@ -93,21 +98,21 @@ class RangeIndex(Generic[_T]):
         """
         best: _T | None = None
         for bits, buckets in self._sizes.items():
-            first, last = start >> bits, max(start, end - 1) >> bits
-            if first == last:
-                met = [buckets[first]] if first in buckets else []
-            elif last - first < len(buckets):
-                met = [buckets[number] for number in range(first, last + 1) if number in buckets]
+            first, last = start >> bits, (end - 1) >> bits
+            if last <= first:
+                bucket = buckets.get(first)
+                if bucket is None:
+                    continue
+                met = bucket if isinstance(bucket, list) else [bucket]
             else:
-                met = list(buckets.values())
-            for bucket in met:
-                for place in bucket:
-                    if place[0] < end and start < place[1]:
-                        best = self._newer(best, place, besides)
+                met = _met(buckets, first, last)
+            for place in met:
+                if place[0] < end and start < place[1]:
+                    best = self._newer(best, self._crowds[place], besides)
         return best
 
-    def _newer(self, best: _T | None, place: _Range, besides: _T | None) -> _T | None:
-        for thing in reversed(self._crowds[place]):
+    def _newer(self, best: _T | None, crowd: _T | dict[_T, None], besides: _T | None) -> _T | None:
+        for thing in reversed(crowd) if isinstance(crowd, dict) else (crowd,):
             if thing is not besides:
                 return thing if best is None or best.id < thing.id else best
         return best
@@ -118,23 +123,35 @@ class RangeIndex(Generic[_T]):
         if buckets is None:
             buckets = self._sizes[bits] = {}
         for number in (first,) if first == last else (first, last):
-            bucket = buckets.get(number)
-            if bucket is None:
-                buckets[number] = [place]
-            else:
+            bucket = buckets.setdefault(number, place)
+            if isinstance(bucket, list):
                 bucket.append(place)
+            elif bucket is not place:
+                buckets[number] = [bucket, place]
 
     def _leave(self, place: _Range) -> None:
         bits, first, last = _buckets_of(place)
         buckets = self._sizes[bits]
         for number in (first,) if first == last else (first, last):
             bucket = buckets[number]
-            if len(bucket) > 1:
+            if isinstance(bucket, list) and len(bucket) > 1:
                 bucket.remove(place)
             else:
                 del buckets[number]
         if not buckets:
             del self._sizes[bits]
+
+
+def _met(buckets: dict[int, _Range | list[_Range]], first: int, last: int) -> list[_Range]:
+    """Give the ranges that reach into buckets first to last: look at few numbers or few buckets."""
+    if last - first < len(buckets):
+        found = [buckets[number] for number in range(first, last + 1) if number in buckets]
+    else:
+        found = list(buckets.values())
+    met: list[_Range] = []
+    for bucket in found:
+        met += bucket if isinstance(bucket, list) else [bucket]
+    return met
 
 
 def _buckets_of(place: _Range) -> tuple[int, int, int]:

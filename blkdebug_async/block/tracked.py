@@ -25,12 +25,12 @@ from blkdebug_async.events import IoType
 from blkdebug_async.units import align_down, align_up
 
 
-
 class Request:
     """One request on one node, from its entry until it is finished."""
 
     __slots__ = (
         "_task",
+        "alone",
         "end",
         "flags",
         "id",
@@ -63,6 +63,8 @@ class Request:
     #: Byte after the last such byte.
     end: int
     serialising: bool
+    #: It is serialising, and nobody is on its bytes: whoever comes waits, so nobody will be.
+    alone: bool
     #: Where this one waits for another; still there after it was woken, until it has looked.
     queue: WaitQueue[Request] | None
     #: Who waits for this one.
@@ -87,6 +89,7 @@ class Request:
         self.flags = flags
         self.parent = parent
         self.serialising = False
+        self.alone = False
         self.queue = None
         self.waiters = None
         self._task = _running_task() if parent is None else None
@@ -168,7 +171,10 @@ class Tracker:
             self._context.observer.request_finished(request, error)
 
     def mark_serialising(self, request: Request, align: int) -> None:
-        """Widen a request to whole blocks of align bytes and let it be alone there."""
+        """Widen a request to whole blocks of align bytes and let it be alone there.
+
+        Who changes its start or end before, without waiting in between, need not tell.
+        """
         if self._index is not None:
             self._index.discard(request)
         if not request.serialising:
@@ -176,6 +182,7 @@ class Tracker:
             self.serialising += 1
         request.start = min(request.start, align_down(request.start, align))
         request.end = max(request.end, align_up(request.end, align))
+        request.alone = False
         if self._index is not None:
             self._index.add(request)
 
@@ -219,14 +226,17 @@ class Tracker:
         A plain request passes at once when the node has nothing serialising; ask for that before
         calling, it saves a coroutine.
         """
+        if request.alone:
+            return
         while (blocker := self.conflict(request)) is not None:
             wake = self._join(request, blocker)
-            self._hand_on(request)
+            self._hand_on(request, blocker)
             try:
                 await wake
             finally:
                 self._leave(request)
-        self._hand_on(request)
+        request.alone = request.serialising
+        self._hand_on(request, request)
 
     def _join(self, request: Request, blocker: Request) -> asyncio.Future[None]:
         # Two requests of one chain on one node can never both finish: a driver called itself.
@@ -263,37 +273,45 @@ class Tracker:
     def _wake_one(self, queue: WaitQueue[Request]) -> Request:
         return queue.wake(self._context.pick(len(queue), f"wake {queue.blocker.node}"))
 
-    def _hand_on(self, request: Request) -> None:
-        """Decide for those who were woken together with a request, now that it has looked."""
+    def _hand_on(self, request: Request, found: Request) -> None:
+        """Decide for those who were woken together with a request, now that it has looked.
+
+        Args:
+            request: It waits for found, or goes on, and is then itself what is found.
+            found: The newest under way that meets it.
+        """
         queue = request.waiters
         if queue is None or not queue.handed_on:
             return
-        newest = self._newest(queue.start, queue.end, None, everybody=queue.any_serialising)
-        request.waiters = None
-        if newest is None:
-            self._wake(queue)
-            return
-        if not queue.all_meet(newest):
-            self._wake_all(queue)
-            return
+        inside = request.start <= queue.start and queue.end <= request.end
+        if not (inside and request.serialising and queue.all_meet(found)):
+            newest = self._newest(queue.start, queue.end, None, everybody=queue.any_serialising)
+            if newest is None or not queue.all_meet(newest):
+                request.waiters = None
+                self._wake(queue) if newest is None else self._wake_all(queue)
+                return
+            found = newest
         queue.handed_on = False
         if self._context.observer is not None:
             for waiter in queue:
-                self._context.observer.request_waits(waiter, newest)
-        newest.waiters = newest.waiters.followed_by(queue) if newest.waiters else queue
-        newest.waiters.blocker = newest
+                self._context.observer.request_waits(waiter, found)
+        if found is not request:
+            request.waiters = None
+            found.waiters = found.waiters.followed_by(queue) if found.waiters else queue
+            found.waiters.blocker = found
 
 
 class _Index:
     """Requests under way that have a range, so that one that meets another is found quickly."""
 
-    __slots__ = ("_fresh", "_plain", "_serialising")
+    __slots__ = ("_fresh_plain", "_fresh_serialising", "_plain", "_serialising")
 
     def __init__(self, requests: Iterable[Request]) -> None:
         self._serialising: RangeIndex[Request] = RangeIndex()
         self._plain: RangeIndex[Request] = RangeIndex()
-        # Plain ones of which nobody has wanted to know yet: most end before somebody does.
-        self._fresh: dict[Request, None] = {}
+        # Of whom nobody wanted to know yet: most end, or wait, before somebody does.
+        self._fresh_serialising: dict[Request, None] = {}
+        self._fresh_plain: dict[Request, None] = {}
         for request in requests:
             if request.queue is None:
                 self.add(request)
@@ -301,30 +319,42 @@ class _Index:
     def add(self, request: Request) -> None:
         if request.op is IoType.FLUSH or request.op is IoType.BLOCK_STATUS:
             return
-        if request.serialising:
-            self._serialising.add(request)
-        else:
-            self._fresh[request] = None
+        fresh = self._fresh_serialising if request.serialising else self._fresh_plain
+        fresh[request] = None
 
     def discard(self, request: Request) -> None:
-        if request in self._fresh:
-            del self._fresh[request]
-        elif request.serialising:
-            self._serialising.discard(request)
+        if request.serialising:
+            fresh, index = self._fresh_serialising, self._serialising
         else:
-            self._plain.discard(request)
+            fresh, index = self._fresh_plain, self._plain
+        if request in fresh:
+            del fresh[request]
+        else:
+            index.discard(request)
 
     def newest(
         self, start: int, end: int, besides: Request | None, everybody: bool
     ) -> Request | None:
+        if self._fresh_serialising:
+            _enter(self._fresh_serialising, self._serialising, besides)
         found = self._serialising.newest(start, end, besides)
         if not everybody:
             return found
-        for request in self._fresh:
-            self._plain.add(request)
-        self._fresh.clear()
+        if self._fresh_plain:
+            _enter(self._fresh_plain, self._plain, besides)
         plain = self._plain.newest(start, end, besides)
         return plain if found is None or (plain is not None and plain.id > found.id) else found
+
+
+def _enter(fresh: dict[Request, None], index: RangeIndex[Request], besides: Request | None) -> None:
+    """Let fresh requests be found, but for the one that asks: it may be about to wait."""
+    asks = besides is not None and besides in fresh
+    for request in fresh:
+        if request is not besides:
+            index.add(request)
+    fresh.clear()
+    if asks and besides is not None:
+        fresh[besides] = None
 
 
 def _descends(request: Request, ancestor: Request) -> bool:

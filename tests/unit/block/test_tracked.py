@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import ClassVar
 
 import pytest
 from hypothesis import given
@@ -230,11 +231,19 @@ ranges = st.tuples(st.integers(0, 12), st.integers(0, 8))
 entries = st.lists(st.tuples(ops, ranges, st.booleans(), st.booleans()), min_size=1, max_size=8)
 
 
+class Indexed(Tracker):
+    few: ClassVar[int] = 0
+
+
+@pytest.mark.parametrize("make", [Tracker, Indexed])
 @given(entries, st.integers(0, 7), st.sampled_from([1, 2, 4]))
 def test_conflict_is_with_the_newest_that_overlaps_and_does_not_wait(
-    entries: list[tuple[IoType, tuple[int, int], bool, bool]], pick: int, unit: int
+    make: type[Tracker],
+    entries: list[tuple[IoType, tuple[int, int], bool, bool]],
+    pick: int,
+    unit: int,
 ) -> None:
-    tracker = Tracker(Context())
+    tracker = make(Context())
     requests = []
     for number, (op, (offset, length), serialising, waits) in enumerate(entries):
         request = Request(number, "node", op, offset, length, 0, None)
