@@ -113,6 +113,18 @@ class Disk(Steering):
                 return node
         raise OptionError(f"Cannot find node-name='{name}'")
 
+    def on_node(self, name: str) -> Disk:
+        """Open another disk, on a node of the same tree; the last to be closed closes the node.
+
+        Args:
+            name: Name of the node.
+
+        Raises:
+            OptionError: EINVAL; there is none of that name.
+            OSError: EPERM; a parent of the node does not share writing.
+        """
+        return Disk(self._opener, self.node(name), writethrough=self.writethrough)
+
     # --- requests ---
 
     async def preadv(self, offset: int, buffers: Iterable[Buffer] | Iovec, flags: int = 0) -> None:
