@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from errno import EIO
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -9,7 +10,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blkdebug_async import InjectError, open_disk
-from blkdebug_async.bench import Job, Op, RunResult, Uniform, Verification, Zipf, run_jobs
+from blkdebug_async.bench import (
+    Job,
+    Op,
+    RunResult,
+    Uniform,
+    Verification,
+    Zipf,
+    run_bench,
+    run_jobs,
+)
 from blkdebug_async.block.driver import Driver
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.tracked import Request
@@ -243,3 +253,16 @@ def test_blocks_longer_than_a_read_of_the_end_are_read_whole() -> None:
     driver = RecordingDriver(4 << 20)
     job = Job(verify=True, operations=WRITES, block_sizes={2 << 20: 1})
     assert verified(run_on(driver, job)).checked_bytes == 4 << 20
+
+
+@pytest.mark.slow
+def test_a_real_file_passes_under_overlapping_requests(tmp_path: Path) -> None:
+    image = tmp_path / "disk.img"
+    image.write_bytes(bytes(1 << 20))
+    job = Job(
+        verify=True, operations=CHANGES, depth=8, max_requests=1000, pattern=Zipf(1.1),
+        block_sizes={512: 1, 4096: 2, 65536: 1}, alignment=512, flush_every=100,
+    )  # fmt: skip
+    result = run_bench(open_disk(image, format="raw"), job)
+    assert result.passed
+    assert result.jobs[0].requests == 1000

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Mapping
 from errno import EIO, ENOSPC
 from itertools import pairwise
+from random import Random
 
 import pytest
 import uvloop
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from blkdebug_async import open_disk
 from blkdebug_async.bench import Bench, Job, Op, Progress, RunResult, Uniform, run_bench, run_jobs
+from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.disk import Disk
 from blkdebug_async.drivers.null import NullCoDriver
 from blkdebug_async.events import IoType
@@ -130,6 +132,50 @@ def test_every_request_that_reached_the_disk_is_counted_once(
     assert found.cancelled <= depth
     if not (result.cancelled or stop_at_error):
         assert found.issued == 60
+
+
+class WhimsicalDriver(RecordingDriver):
+    """Answers some requests in the call and lets others wait."""
+
+    def __init__(self, share: float) -> None:
+        super().__init__(1 << 20)
+        self._share = share
+        self._random = Random(1)
+
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        return self._at_once(Call(IoType.READ, offset, length))
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        return self._at_once(Call(IoType.WRITE, offset, length, flags))
+
+    def _at_once(self, call: Call) -> bool:
+        answered = self._random.random() < self._share
+        if answered:
+            self.recorder.log.append(call)
+        return answered
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize("depth", [1, 8])
+def test_the_same_requests_are_made_whether_they_are_answered_in_the_call_or_later(
+    share: float, depth: int
+) -> None:
+    job = Job(
+        operations=MIXED, depth=depth, pattern=Uniform(), max_requests=300,
+        block_sizes={512: 1, 4096: 1}, flush_every=9,
+    )  # fmt: skip
+    expected, driver = RecordingDriver(1 << 20), WhimsicalDriver(share)
+    plain = measured(expected, job).jobs[0]
+    mixed = measured(driver, job).jobs[0]
+    made = [str(call) for call in driver.recorder.calls if call.op is not IoType.FLUSH]
+    wanted = [str(call) for call in expected.recorder.calls if call.op is not IoType.FLUSH]
+    assert sorted(made) == sorted(wanted)
+    for op, found in mixed.operations.items():
+        assert (found.requests, found.bytes) == (
+            plain.operations[op].requests,
+            plain.operations[op].bytes,
+        )
+        assert found.total.count == found.requests
 
 
 def test_errors_are_counted_by_errno_and_the_job_goes_on() -> None:
