@@ -9,17 +9,18 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 from blkdebug_async.bench.buffers import aligned
 from blkdebug_async.bench.issue import Call, Place, Site
 from blkdebug_async.bench.job import Op
 from blkdebug_async.bench.result import Damage, Verification
-from blkdebug_async.bench.verify import Ledger
+from blkdebug_async.bench.verify import Kind, Ledger
 from blkdebug_async.bench.workload import Range, Step
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.disk import Disk
-from blkdebug_async.units import MIB
+from blkdebug_async.units import MIB, align_down, align_up
 
 #: So much damage is told in full; all of it is counted.
 _MOST_TOLD: Final = 20
@@ -66,14 +67,35 @@ class Checker:
         self._errors: Counter[int] = Counter()
         self._complete = False
 
-    def check(self, offset: int, data: memoryview, expected: list[int]) -> None:
-        """Look at what was read."""
+    async def check(self, disk: Disk, offset: int, data: memoryview, expected: list[int]) -> None:
+        """Look at what was read, and once more at what was not there."""
         checked = self.shared.ledger.check(offset, data, expected)
         self._checked += checked.checked
         self._unchecked += checked.unchecked
-        self._counts.update(damage.kind for damage in checked.damages)
-        room = _MOST_TOLD - len(self._damages)
-        self._damages += checked.damages[:room]
+        for damage in checked.damages:
+            found = damage
+            if damage.kind in (Kind.LOST, Kind.TORN) and await self._is_there(disk, damage):
+                found = replace(
+                    damage,
+                    kind=Kind.STALE,
+                    message=f"{Kind.STALE}: read again it is right; {damage.message}",
+                )
+            self._counts[found.kind] += 1
+            if len(self._damages) < _MOST_TOLD:
+                self._damages.append(found)
+
+    async def _is_there(self, disk: Disk, damage: Damage) -> bool:
+        ledger = self.shared.ledger
+        start = align_down(damage.offset, ledger.block)
+        data = aligned(align_up(damage.offset + damage.length, ledger.block) - start)
+        expected = ledger.expect(start, len(data))
+        try:
+            await disk.preadv(start, Iovec.of((data,)))
+        except OSError:
+            return False
+        again = ledger.check(start, data, expected)
+        # What has been written anew since then proves nothing.
+        return not again.damages and not again.unchecked
 
     async def check_all(self, disk: Disk, span: Range, depth: int) -> None:
         """Read everything in a range that was written and not failed since."""
@@ -104,7 +126,7 @@ class Checker:
             except OSError as error:
                 self._errors[error.errno or 0] += 1
             else:
-                self.check(offset, data, expected)
+                await self.check(disk, offset, data, expected)
             # Reads that never wait would keep everybody else from going on.
             await asyncio.sleep(0)
 
@@ -148,7 +170,8 @@ class CheckingPlace(Place):
         expected = self._checker.shared.ledger.expect(offset, length)
         at_once = await super()._issue(step, began_ns, due_ns)
         if self._error is None:
-            self._checker.check(offset, self._buffers.memory[:length], expected)
+            data = self._buffers.memory[:length]
+            await self._checker.check(self._disk, offset, data, expected)
         return at_once
 
     def _call(self, step: Step) -> Call:

@@ -37,9 +37,9 @@ _POOL_SIZE: Final = 1 << 16
 class Kind(StrEnum):
     """What is wrong with a range."""
 
-    #: It reads as before the last write.
+    #: It reads as before the last write, as if that had never been.
     LOST = "lost"
-    #: It reads as even earlier.
+    #: It reads as even earlier, or as earlier although it is right when it is read again.
     STALE = "stale"
     #: A part of a write is there, and a part is not.
     TORN = "torn"

@@ -124,6 +124,34 @@ def test_a_read_of_what_was_there_long_ago_is_stale() -> None:
     assert verified(run_on(driver, sequential_writes(3))).counts == {"stale": BLOCKS}
 
 
+def test_older_data_that_only_one_read_saw_is_stale_and_not_lost() -> None:
+    driver = FaultyDriver()
+
+    def once(offset: int, data: bytes) -> bytes:
+        driver.spoil_read = lambda offset, data: data
+        return bytes(len(data))
+
+    driver.spoil_read = once
+    found = verified(run_on(driver, sequential_writes(1)))
+    assert found.counts == {"stale": BLOCKS}
+    assert found.damages[0].message.startswith("stale: read again it is right; lost: ")
+
+
+def test_what_cannot_be_read_again_stays_lost() -> None:
+    driver = FaultyDriver()
+
+    def fail(offset: int, data: bytes) -> bytes:
+        raise OSError(EIO, "Input/output error")
+
+    def once(offset: int, data: bytes) -> bytes:
+        driver.spoil_read = fail
+        return bytes(len(data))
+
+    driver.spoil_read = once
+    job = Job(verify=True, operations=WRITES, size=BLOCK)
+    assert verified(run_on(driver, job)).counts == {"lost": 1}
+
+
 def test_damage_shows_while_it_runs_too() -> None:
     driver = FaultyDriver()
     driver.spoil_read = lambda offset, data: bytes(len(data))
