@@ -24,8 +24,9 @@ Call = Coroutine[object, None, None]
 
 #: How long requests may be issued before everybody else gets a turn.
 TURN_NS: Final = 1_000_000
-#: Timers are rounded up to milliseconds; the end of a wait is spent on turns of the loop.
-_LATE_NS: Final = 1_100_000
+#: Timers are rounded up to milliseconds, by asyncio and again by select; the end of a wait is spent
+#: on turns of the loop, which keeps a processor busy.
+_LATE_NS: Final = 2_200_000
 _NS_PER_S: Final = 1_000_000_000
 
 
