@@ -209,3 +209,11 @@ def test_latencies_of_a_paced_job_are_not_counted_while_it_runs() -> None:
     load.recorders[Op.READ].instant.append(9)
     load.collect(idle=True)
     assert len(load.recorders[Op.READ]._kept) == 1
+
+
+def test_flushes_do_not_count_as_requests() -> None:
+    load = started(Job(operations={Op.WRITE: 1}, max_requests=2, flush_every=1))
+    assert [load.take()[0] for _ in range(2)] == [Op.WRITE, Op.FLUSH]
+    assert load.budget() == 1
+    assert load.take()[0] is Op.WRITE
+    assert not load.goes_on(0)
