@@ -8,27 +8,30 @@ dirty already. Measured on ext4, Linux 6.18, writes of 4 KiB in place: 3 us (med
 worst 4 ms.
 
 So a write is made in place if it is short and no page of it must be read first. If one took longer
-than SLOW_S nevertheless, the following ones go to threads for PAUSE_S: writes hold the loop up no
-more than once in that time, and then for as long as the kernel makes one writer of a local file
-system wait (0.2 s when too much is dirty).
+than SLOW_S nevertheless, writes stay away for PAUSE times as long as it took. That is the bound:
+writes hold the loop for no more than 1/PAUSE of the time beyond what SLOW_S allows each, and one of
+them at most for as long as the kernel makes one writer of a local file system wait (0.2 s, when far
+too much is dirty). SLOW_S is above what a process loses when another gets its turn, which looks the
+same from here and says nothing about the disk.
 """
 
 from __future__ import annotations
 
-import asyncio
 import os
+from collections.abc import Callable
 from errno import EAGAIN, EOPNOTSUPP
 from mmap import PAGESIZE
+from time import perf_counter
 from typing import Final
 
 from blkdebug_async.units import KIB
 
 #: Longest write in place, in bytes; copying that much takes 10 us.
 LONGEST_WRITE: Final = 64 * KIB
-#: A write that takes longer has waited for something, in seconds.
-SLOW_S: Final = 0.002
-#: How long writes stay away after that, in seconds.
-PAUSE_S: Final = 1.0
+#: A write that takes longer has waited for the disk, in seconds.
+SLOW_S: Final = 0.010
+#: How many times as long as it took writes stay away after that.
+PAUSE: Final = 20
 #: 0 where there is no such flag, as on macOS.
 NOWAIT: Final[int] = getattr(os, "RWF_NOWAIT", 0)
 
@@ -53,13 +56,15 @@ class InPlaceWriter:
 
     Args:
         nowait: Flag with which the kernel is asked not to wait, until it refuses; 0: none.
+        clock: Gives seconds. Not the loop's: that of uvloop stands still within a turn.
     """
 
-    __slots__ = ("_calm_at_s", "_nowait", "_probe")
+    __slots__ = ("_calm_at_s", "_clock", "_nowait", "_probe")
 
-    def __init__(self, *, nowait: int = NOWAIT) -> None:
+    def __init__(self, *, nowait: int = NOWAIT, clock: Callable[[], float] = perf_counter) -> None:
         self._nowait = nowait
-        #: When writes may come back, on the loop's clock.
+        self._clock = clock
+        #: When writes may come back.
         self._calm_at_s = 0.0
         self._probe = bytearray(1)
 
@@ -76,16 +81,16 @@ class InPlaceWriter:
             if error.errno != EOPNOTSUPP:
                 return 0
             self._nowait = 0
-        start_s = asyncio.get_running_loop().time()
+        start_s = self._clock()
         if start_s < self._calm_at_s or not self._edges_are_cached(fd, offset, offset + length):
             return 0
         try:
             written = os.pwritev(fd, views, offset)
         except OSError:
             return 0
-        end_s = asyncio.get_running_loop().time()
+        end_s = self._clock()
         if end_s - start_s > SLOW_S:
-            self._calm_at_s = end_s + PAUSE_S
+            self._calm_at_s = end_s + PAUSE * (end_s - start_s)
         return written
 
     def _edges_are_cached(self, fd: int, start: int, end: int) -> bool:

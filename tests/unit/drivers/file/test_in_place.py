@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Iterator
 from mmap import PAGESIZE
@@ -10,7 +9,7 @@ import pytest
 
 from blkdebug_async.drivers.file.in_place import (
     NOWAIT,
-    PAUSE_S,
+    PAUSE,
     SLOW_S,
     InPlaceWriter,
     takes_nowait,
@@ -92,21 +91,16 @@ async def test_an_error_is_left_to_a_thread() -> None:
     ("took_s", "pause_s", "written"),
     [
         (SLOW_S * 0.9, 0.0, PAGESIZE),
-        (SLOW_S * 1.1, PAUSE_S * 0.9, 0),
-        (SLOW_S * 1.1, PAUSE_S * 1.1, PAGESIZE),
+        (SLOW_S * 1.1, SLOW_S * 1.1 * PAUSE * 0.9, 0),
+        (SLOW_S * 1.1, SLOW_S * 1.1 * PAUSE * 1.1, PAGESIZE),
+        (SLOW_S * 10, SLOW_S * 10 * PAUSE * 0.9, 0),
     ],
 )
-async def test_after_a_slow_write_others_stay_away_for_a_while(
-    fd: int,
-    monkeypatch: pytest.MonkeyPatch,
-    took_s: float,
-    pause_s: float,
-    written: int,
+def test_after_a_slow_write_others_stay_away_in_proportion(
+    fd: int, took_s: float, pause_s: float, written: int
 ) -> None:
-    writer = InPlaceWriter(nowait=0)
     later_s = 5.0 + took_s + pause_s
     times = iter([5.0, 5.0 + took_s, later_s, later_s])
-    with monkeypatch.context() as patch:
-        patch.setattr(asyncio.get_running_loop(), "time", lambda: next(times))
-        assert write(writer, fd, 0, PAGESIZE) == PAGESIZE
-        assert write(writer, fd, 0, PAGESIZE) == written
+    writer = InPlaceWriter(nowait=0, clock=lambda: next(times))
+    assert write(writer, fd, 0, PAGESIZE) == PAGESIZE
+    assert write(writer, fd, 0, PAGESIZE) == written
