@@ -1,0 +1,66 @@
+"""What could happen next, and who decides: the words that loop, disks and strategies share.
+
+A run goes from one decision to the next. At each, some actions could happen: a ready task takes its
+next step, a request in flight completes, a timer fires. The scheduler picks one of them; all that
+happens until the next decision is one step. What a step touched is known when it is over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from blkdebug_async.explore.footprint import Footprint
+
+
+class Kind(StrEnum):
+    """What an action is."""
+
+    #: A task takes a step, up to its next wait.
+    TASK = "task"
+    #: A request in flight takes effect and completes.
+    REQUEST = "request"
+    #: Time goes on to a timer, which fires.
+    TIMER = "timer"
+    #: What was handed to a thread or an executor is done.
+    THREAD = "thread"
+    #: Any other callback of the loop.
+    CALL = "call"
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One thing that could happen next."""
+
+    #: Stable name, of no other action at the same decision; survives edits elsewhere in a scenario.
+    key: str
+    #: Whose action it is; those of one actor happen in their own order.
+    actor: str
+    kind: Kind
+    #: What it will touch, where that is known before it happens; None: it is not.
+    touches: tuple[Footprint, ...] | None = None
+
+
+class Scheduler(Protocol):
+    """Decides whatever could go otherwise in one run."""
+
+    def choose(self, n: int, key: str) -> int:
+        """Pick one of n ways to go on, as Choices."""
+        ...
+
+    def pick(self, actions: Sequence[Action]) -> int:
+        """Pick what happens next.
+
+        Args:
+            actions: At least one; the first is what would happen anyway.
+
+        Returns:
+            Its index.
+        """
+        ...
+
+    def ran(self, action: Action, touched: Sequence[Footprint]) -> None:
+        """Hear that the step is over which began with an action, and what it touched."""
+        ...
