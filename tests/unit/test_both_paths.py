@@ -122,6 +122,7 @@ LEAVES: st.SearchStrategy[dict[str, object]] = st.one_of(
     st.fixed_dictionaries(
         {"driver": st.just("noting"), "size": SIZES},
         optional={
+            "align": st.sampled_from([BLOCK, 4 * KIB]),
             "cold": st.integers(2, 5),
             "bad": st.integers(0, 2 * SIZE // BLOCK),
             "fua": st.booleans(),
@@ -216,6 +217,7 @@ def requests(draw: st.DrawFn) -> Op:
         draw(st.sampled_from(flags)),
         cut=draw(st.integers(0, length)),
         together=draw(st.booleans()),
+        beside=draw(st.booleans()),
     )
 
 
@@ -227,8 +229,9 @@ STEERING = st.one_of(
     st.builds(Op, st.just("unrule"), number=NUMBERS, rule=RULES),
     st.builds(Op, st.sampled_from(["unbreak", "resume"]), number=NUMBERS, value=NUMBERS),
     st.builds(Op, st.sampled_from(["drain", "end drain", "end drain", "cancel"]), number=NUMBERS),
-    st.builds(Op, st.just("flush"), together=st.booleans()),
-    st.builds(Op, st.just("truncate"), OFFSETS),
+    st.builds(Op, st.just("flush"), together=st.booleans(), beside=st.booleans()),
+    st.builds(Op, st.just("truncate"), OFFSETS, beside=st.booleans()),
+    st.builds(Op, st.just("beside"), number=NUMBERS),
     st.builds(Op, st.just("reopen"), value=st.sampled_from([0, 0, 1])),
 )
 

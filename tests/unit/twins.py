@@ -4,12 +4,13 @@ import asyncio
 import re
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from errno import EIO
 from pathlib import Path
 from typing import Self
 
 from blkdebug_async.block.iovec import Buffer, Iovec
+from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.node import Node
 from blkdebug_async.block.nowait import NowaitPath
 from blkdebug_async.block.target import Truncation
@@ -40,10 +41,16 @@ class NotingDriver(MemoryDriver):
     name = "noting"
 
     def __init__(
-        self, size: int, *, cold: int = 0, bad: int | None = None, fua: bool = True
+        self,
+        size: int,
+        *,
+        align: int = 1,
+        cold: int = 0,
+        bad: int | None = None,
+        fua: bool = True,
     ) -> None:
         super().__init__(size, data=content(size))
-        self.cold, self.bad = cold, bad
+        self.align, self.cold, self.bad = align, cold, bad
         self.write_flags = self.write_flags if fua else 0
         self.log: list[tuple[object, ...]] = []
 
@@ -51,10 +58,14 @@ class NotingDriver(MemoryDriver):
     def from_options(cls, reader: OptionReader) -> Self:
         return cls(
             reader.take_size("size", 0),
+            align=reader.take_size("align", 1),
             cold=reader.take_number("cold", 0),
             bad=reader.take_number("bad", None),
             fua=reader.take_bool("fua", True),
         )
+
+    def refresh_limits(self, limits: Limits) -> Limits:
+        return replace(limits, request_alignment=self.align)
 
     def _note(self, *what: object) -> None:
         self.log.append(what)
@@ -129,8 +140,8 @@ def take_the_shortcut_away(top: Node) -> None:
     for node in nodes:
         node.nowait = NeverPath(node)
     for node in nodes:
-        for child in node.children:
-            child.point_to(child.node)
+        for edge in node.parents:
+            edge.point_to(node)
 
 
 @dataclass(frozen=True)
@@ -144,7 +155,9 @@ class Op:
     cut: int = 0
     #: Sent together with the next one, in one turn of the loop.
     together: bool = False
-    #: Which blkdebug node, drained section or request is meant.
+    #: Whether the second disk is meant, if there is one.
+    beside: bool = False
+    #: Which node, blkdebug node, drained section or request is meant.
     number: int = 0
     rule: Rule | None = None
 
@@ -160,6 +173,8 @@ class World:
     #: Whether requests are tried at once first.
     at_once: bool
     counts: Counter[str]
+    #: A second disk on a node below, once it is opened.
+    beside: Disk | None = None
     outcomes: dict[int, Outcome] = field(default_factory=dict)
     _tasks: dict[int, asyncio.Task[None]] = field(default_factory=dict)
     _drains: list[asyncio.Event] = field(default_factory=list)
@@ -193,18 +208,27 @@ class World:
                 await _KINDS[op.kind](self, op)
         return "done"
 
+    def disk_for(self, op: Op) -> Disk:
+        return self.beside if op.beside and self.beside is not None else self.disk
+
+    async def open_beside(self, number: int) -> None:
+        if self.beside is None:
+            names = [node.name for node in self.disk.root.walk()]
+            self.beside = self.disk.on_node(names[number % len(names)])
+
     async def _read(self, op: Op) -> bytes:
         first, second = bytearray(b"\xee" * op.cut), bytearray(b"\xee" * (op.length - op.cut))
-        both = [first, second]
-        if op.flags or not self._tries("reads", lambda: self.disk.preadv_nowait(op.offset, both)):
-            await self.disk.preadv(op.offset, both, op.flags)
+        both, disk = [first, second], self.disk_for(op)
+        if op.flags or not self._tries("reads", lambda: disk.preadv_nowait(op.offset, both)):
+            await disk.preadv(op.offset, both, op.flags)
         return bytes(first + second)
 
     async def _write(self, op: Op) -> None:
         data = bytes([op.value]) * op.length
+        disk = self.disk_for(op)
         both: list[Buffer] = [data[: op.cut], bytearray(data[op.cut :])]
-        if not self._tries("writes", lambda: self.disk.pwritev_nowait(op.offset, both, op.flags)):
-            await self.disk.pwritev(op.offset, both, op.flags)
+        if not self._tries("writes", lambda: disk.pwritev_nowait(op.offset, both, op.flags)):
+            await disk.pwritev(op.offset, both, op.flags)
 
     def _tries(self, what: str, request: Callable[[], bool]) -> bool:
         if not self.at_once:
@@ -232,6 +256,9 @@ class World:
     def _leaves(self) -> list[NotingDriver]:
         nodes = () if self.disk.closed else self.disk.root.walk()
         return [node.driver for node in nodes if isinstance(node.driver, NotingDriver)]
+
+    def disks(self) -> list[Disk]:
+        return [self.disk] if self.beside is None else [self.beside, self.disk]
 
     async def drain(self) -> None:
         event = asyncio.Event()
@@ -362,15 +389,16 @@ async def _cancel(world: World, op: Op) -> None:
 
 
 _KINDS: dict[str, Callable[[World, Op], Awaitable[None]]] = {
-    "zeroes": lambda world, op: world.disk.pwrite_zeroes(op.offset, op.length, op.flags),
-    "discard": lambda world, op: world.disk.pdiscard(op.offset, op.length),
-    "flush": lambda world, op: world.disk.flush(),
-    "truncate": lambda world, op: world.disk.truncate(op.offset),
+    "zeroes": lambda world, op: world.disk_for(op).pwrite_zeroes(op.offset, op.length, op.flags),
+    "discard": lambda world, op: world.disk_for(op).pdiscard(op.offset, op.length),
+    "flush": lambda world, op: world.disk_for(op).flush(),
+    "truncate": lambda world, op: world.disk_for(op).truncate(op.offset),
     "reopen": lambda world, op: world.disk.reopen({"read-only": bool(op.value % 2)}),
     "rule": _break,
     "unrule": _unrule,
     "unbreak": _unbreak,
     "resume": _resume,
+    "beside": lambda world, op: world.open_beside(op.number),
     "drain": lambda world, op: world.drain(),
     "end drain": _end_drain,
     "cancel": _cancel,
@@ -448,7 +476,7 @@ async def compare(plan: Plan, folder: str, counts: Counter[str]) -> None:
     try:
         await _play(plan, worlds)
     finally:
-        ends = [await _close(disk) for disk in disks]
+        ends = [[await _close(disk) for disk in world.disks()] for world in worlds]
     assert ends[0] == ends[1]
 
 

@@ -177,7 +177,7 @@ async def test_reads_are_answered_at_once_where_only_writes_are_heard(
 
 
 @pytest.mark.parametrize(
-    ("offset", "length"), [(-1, 2), (-512, 512), (SIZE, 1), (SIZE - 1, 2), (SIZE + BLOCK, 0)]
+    ("offset", "length"), [(-1, 2), (-BLOCK, BLOCK), (SIZE, 1), (SIZE - 1, 2), (SIZE + BLOCK, 0)]
 )
 async def test_what_is_out_of_range_fails_on_the_other_path(offset: int, length: int) -> None:
     async with open_disk(blocks()) as disk:
@@ -217,11 +217,13 @@ async def test_an_empty_request_in_the_midst_of_a_block_reaches_nobody() -> None
 
 
 async def test_a_block_that_reaches_past_the_end_is_not_answered_at_once() -> None:
-    async with open_disk(blocks()) as disk:
+    leaf = NotingDriver(SIZE, align=BLOCK)
+    async with open_disk(leaf) as disk:
         await disk.truncate(SIZE - KIB)
         assert reads(disk, SIZE - 2 * BLOCK, 10)
         assert not reads(disk, SIZE - BLOCK, 10)
         assert not writes(disk, SIZE - BLOCK, 10)
+        assert disk.length == SIZE - KIB
         await disk.pwrite(SIZE - BLOCK, b"end")
         assert await disk.pread(SIZE - BLOCK, 4) == b"end" + content(SIZE)[SIZE - BLOCK + 3 :][:1]
 
@@ -243,11 +245,11 @@ async def test_an_observer_hears_of_every_request() -> None:
         def request_started(self, request: object) -> None:
             started.append(request)
 
-    async with open_disk(RawDriver(noting()), observer=Listener()) as disk:
+    async with open_disk(noting(), observer=Listener()) as disk:
         assert not reads(disk)
         assert not writes(disk)
         await disk.pread(0, 512)
-        assert len(started) == 2
+        assert len(started) == 1
 
 
 async def test_flags_that_the_driver_does_not_take_are_left_to_the_path() -> None:
@@ -353,6 +355,13 @@ async def test_a_guessed_format_is_guarded_at_once_and_later() -> None:
         assert writes(disk, 512)
 
 
+async def test_zeroes_are_read_at_once() -> None:
+    buffer = bytearray(b"x" * 512)
+    async with open_disk(NullCoDriver(SIZE, read_zeroes=True)) as disk:
+        assert disk.preadv_nowait(0, [buffer])
+    assert buffer == bytes(512)
+
+
 async def test_null_aio_takes_a_turn_where_qemu_does() -> None:
     async with open_disk(NullAioDriver(SIZE), compat="qemu-7.2") as disk:
         assert not reads(disk)
@@ -455,6 +464,7 @@ async def test_a_rule_armed_by_one_request_fails_the_next() -> None:
         assert writes(disk)
         await disk.flush()
         assert not reads(disk)
+        assert not writes(disk)
         with pytest.raises(BlockError) as caught:
             await disk.pread(0, 512)
         assert caught.value.errno == EIO
