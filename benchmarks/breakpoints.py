@@ -16,7 +16,7 @@ from benchmarks.harness import Comparison, Side
 from benchmarks.loops import DEFAULT_LOOP, on_each_loop, run_on
 from benchmarks.programs import missing, our_command, typed
 from benchmarks.workplace import Workplace
-from blkdebug_async import open_disk
+from blkdebug_async import Event, Suspend, open_disk
 
 LINES = "break write_aio A\naio_write 0 512\nwait_break A\nresume A\naio_flush\n"
 NAME = "blkdebug::null-co://"
@@ -60,18 +60,17 @@ async def pairs(count: int) -> float:
 async def crowds(count: int) -> float:
     """Suspend and resume as many, CROWD of them at a time."""
     data = bytes(512)
-    tags = [f"A{number}" for number in range(CROWD)]
+    all_of_them = Suspend("A", event=Event.WRITE_AIO, count=CROWD)
     async with open_disk(NAME, format="raw") as disk:
         start = time.perf_counter()
         for _ in range(count // CROWD):
+            disk.add_rule(all_of_them)
             async with asyncio.TaskGroup() as group:
-                for tag in tags:
-                    disk.breakpoint("write_aio", tag)
+                for _ in range(CROWD):
                     group.create_task(disk.pwrite(0, data))
-                for tag in tags:
-                    await disk.wait_suspended(tag)
-                for tag in tags:
-                    disk.resume(tag)
+                await disk.wait_suspended("A")
+                for _ in range(CROWD):
+                    disk.resume("A")
         return time.perf_counter() - start
 
 
