@@ -152,6 +152,7 @@ class Blocking:
         if self._way is Way.ANY:
             try:
                 self.need_ring()
-            except OSError:
+            except (ImportError, OSError):
+                # Without ctypes there is none either.
                 self._way = Way.THREADS
         return self._ring

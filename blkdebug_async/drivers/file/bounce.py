@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections import deque
-from functools import cache
 from mmap import mmap
-from typing import Final, Protocol, TypeAlias
+from typing import Final
 
+from blkdebug_async.drivers.file.address import address_of
 from blkdebug_async.units import KIB, MIB
 
 #: Most memory of one length kept for later, in bytes.
@@ -17,8 +16,15 @@ MOST_LENGTHS: Final = 8
 #: Copying less than this takes no longer than finding out where a caller's memory lies, in bytes.
 SHORT: Final = 16 * KIB
 
-#: A vector of one view, which starts at a page.
-Bounce: TypeAlias = list[memoryview]
+
+class Bounce:
+    """A buffer that starts at a page."""
+
+    __slots__ = ("address", "view")
+
+    def __init__(self, length: int) -> None:
+        self.view = memoryview(mmap(-1, length))
+        self.address = address_of(self.view)
 
 
 class BouncePool:
@@ -34,7 +40,7 @@ class BouncePool:
         try:
             return self._free[length].pop()
         except (KeyError, IndexError):
-            return [memoryview(mmap(-1, length))]
+            return Bounce(length)
 
     def give_back(self, bounce: Bounce, length: int) -> None:
         """Keep a buffer for later; only once the kernel is done with it."""
@@ -46,18 +52,6 @@ class BouncePool:
             self._free[length] = deque([bounce], maxlen=max(MOST_KEPT // length, 1))
 
 
-class _Locate(Protocol):
-    def __call__(self, view: memoryview, /) -> int: ...
-
-
-@cache
-def _locate() -> _Locate:
-    # ctypes costs 5 ms, and a disk that only sees short requests never needs it.
-    module = importlib.import_module("blkdebug_async.drivers.file.address")
-    function: _Locate = module.address_of
-    return function
-
-
 def is_aligned_memory(views: list[memoryview], request: int, memory: int) -> bool:
     """Tell whether views can be handed to a file that was opened with O_DIRECT.
 
@@ -66,5 +60,4 @@ def is_aligned_memory(views: list[memoryview], request: int, memory: int) -> boo
         request: What each length must be a multiple of.
         memory: What each address must be a multiple of.
     """
-    locate = _locate()
-    return all(not len(view) % request and not locate(view) % memory for view in views)
+    return all(not len(view) % request and not address_of(view) % memory for view in views)

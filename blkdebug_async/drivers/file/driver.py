@@ -87,7 +87,6 @@ class FileDriver(Driver):
         path: Its name.
         aio: How requests wait that cannot be answered at once: "auto", "threads", "native" or
             "io_uring"; None: as the node is opened.
-        max_batch: Most requests that go to an io_uring together; 0: as many as is good.
         locking: "auto": take locks where they belong to the open file. "on": refuse to go without.
 
     Raises:
@@ -107,7 +106,6 @@ class FileDriver(Driver):
         path: str | os.PathLike[str],
         *,
         aio: str | None = None,
-        max_batch: int = 0,
         locking: str = "auto",
     ) -> None:
         super().__init__()
@@ -115,7 +113,8 @@ class FileDriver(Driver):
         if not self._path:
             raise OptionError(f"The '{self.name}' block driver requires a file name")
         self._aio = None if aio is None else parse_enum(aio, Aio)
-        self._max_batch = max_batch
+        #: Most requests that go to an io_uring together; 0: as many as is good. Asked for by open().
+        self.max_batch = 0
         self._locking = parse_enum(locking, Locking)
         self.zero_flags = MAY_UNMAP | NO_FALLBACK
         self.options["filename"] = self._path
@@ -145,9 +144,9 @@ class FileDriver(Driver):
         driver = cls(
             path,
             aio=reader.take_str("aio", None),
-            max_batch=reader.take_number("aio-max-batch", 0),
             locking=reader.take_str("locking", "auto"),
         )
+        driver.max_batch = reader.take_number("aio-max-batch", 0)
         manager = reader.take_str("pr-manager", None)
         if manager is not None:
             raise OptionError(f"No persistent reservation manager with id '{manager}'")
@@ -205,7 +204,7 @@ class FileDriver(Driver):
             return Blocking(Way.TURNS)
         if aio is Aio.THREADS or opener.compat != SAFE:
             return Blocking(Way.THREADS)
-        blocking = Blocking(Way.ANY, max_batch=self._max_batch)
+        blocking = Blocking(Way.ANY, max_batch=self.max_batch)
         if aio is Aio.IO_URING:
             blocking.need_ring()
         return blocking

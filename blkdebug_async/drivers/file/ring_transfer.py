@@ -6,21 +6,26 @@ What transfer.py is for threads.
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Awaitable
 from errno import EINVAL
 from typing import Final
 
 from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.drivers.file.address import address_of
 from blkdebug_async.drivers.file.bounce import SHORT, BouncePool, is_aligned_memory
 from blkdebug_async.drivers.file.direct import Alignment
-from blkdebug_async.drivers.file.liburing import load_liburing
+from blkdebug_async.drivers.file.rings import FSYNC, READ, READV, WRITE, WRITEV
 from blkdebug_async.drivers.file.transfer import progress, remaining
 from blkdebug_async.drivers.file.uring import Uring
 from blkdebug_async.errors import OptionError
-from blkdebug_async.units import MIB
+from blkdebug_async.units import GIB, MIB
 
 #: Longest request past the page cache that is copied in one piece, in bytes.
 _LONGEST_BOUNCE: Final = MIB
+#: Longest piece that the kernel is asked for without a vector, in bytes; it has 32 bits for that.
+_LONGEST: Final = GIB
+_VECTORED: Final = {READ: READV, WRITE: WRITEV}
 
 
 class RingTransfer:
@@ -42,7 +47,7 @@ class RingTransfer:
 
     async def sync(self, fd: int) -> None:
         """Do as fdatasync() does."""
-        await self._ring.sync(fd)
+        await self._ring.move(FSYNC, fd, 0, 0, 0, None)
 
     async def read(self, fd: int, iov: Iovec, offset: int, done: int) -> None:
         """Read until the vector is full; what lies past the end of the file becomes zero.
@@ -58,7 +63,7 @@ class RingTransfer:
         """
         while done < iov.length:
             try:
-                count = await self._ring.read(fd, remaining(iov, done), offset + done)
+                count = await self._move(READ, fd, remaining(iov, done), offset + done)
             except OSError as error:
                 # With O_DIRECT the offset after a short read is not aligned any more. Only the
                 # end of the file makes a read short, so that is where we are.
@@ -73,7 +78,7 @@ class RingTransfer:
     async def write(self, fd: int, iov: Iovec, offset: int, done: int) -> None:
         """Write until nothing of the vector is left; arguments as for read()."""
         while done < iov.length:
-            count = await self._ring.write(fd, remaining(iov, done), offset + done)
+            count = await self._move(WRITE, fd, remaining(iov, done), offset + done)
             done += progress(count)
 
     def read_direct(
@@ -112,13 +117,13 @@ class RingTransfer:
         length = iov.length
         bounce = self._pool.take(length)
         # A buffer is not given back if this fails: then it is not certain who uses it.
-        count = await self._ring.read(fd, bounce, offset)
+        count = await self._ring.move(READ, fd, offset, bounce.address, length, bounce)
         if count < length:
-            await self.read(fd, Iovec(bounce, length), offset, count)
+            await self.read(fd, Iovec([bounce.view], length), offset, count)
         if len(iov.views) == 1:
-            iov.views[0][:] = bounce[0]
+            iov.views[0][:] = bounce.view
         else:
-            iov.copy_from(bounce[0])
+            iov.copy_from(bounce.view)
         self._pool.give_back(bounce, length)
 
     async def _write_in_parts(self, fd: int, iov: Iovec, offset: int) -> None:
@@ -129,14 +134,24 @@ class RingTransfer:
     async def _write_bounced(self, fd: int, iov: Iovec, offset: int) -> None:
         length = iov.length
         bounce = self._pool.take(length)
-        if len(iov.views) == 1:
-            bounce[0][:] = iov.views[0]
-        else:
-            bounce[0][:] = iov.tobytes()
-        count = await self._ring.write(fd, bounce, offset)
+        bounce.view[:] = iov.views[0] if len(iov.views) == 1 else iov.tobytes()
+        count = await self._ring.move(WRITE, fd, offset, bounce.address, length, bounce)
         if count < length:
-            await self.write(fd, Iovec(bounce, length), offset, progress(count))
+            await self.write(fd, Iovec([bounce.view], length), offset, progress(count))
         self._pool.give_back(bounce, length)
+
+    def _move(
+        self, operation: int, fd: int, views: list[memoryview], offset: int
+    ) -> Awaitable[int]:
+        if len(views) == 1:
+            view = views[0]
+            length = min(len(view), _LONGEST)
+            return self._ring.move(operation, fd, offset, address_of(view), length, view)
+        parts = [part for view in views for part in (address_of(view), len(view))]
+        vector = struct.pack(f"@{len(parts)}N", *parts)
+        address = address_of(memoryview(vector))
+        memory = (vector, views)
+        return self._ring.move(_VECTORED[operation], fd, offset, address, len(views), memory)
 
 
 def open_ring(max_batch: int) -> RingTransfer:
@@ -146,19 +161,12 @@ def open_ring(max_batch: int) -> RingTransfer:
         max_batch: Most requests that are submitted together; 0: as many as is good.
 
     Raises:
-        OptionError: EINVAL; there is no package, or the kernel gives none.
+        OptionError: EINVAL; the system gives none.
 
     QEMU: block/file-posix.c, raw_open_common(); block/io_uring.c, luring_init().
     """
     try:
-        calls = load_liburing()
-    except ImportError as error:
-        raise OptionError(
-            "aio=io_uring was specified, but is not supported in this build.",
-            hint="The extra 'io-uring' of this package brings it: x86-64 Linux only",
-        ) from error
-    try:
-        ring = Uring(calls, max_batch=max_batch)
+        ring = Uring(max_batch=max_batch)
     except OSError as error:
         raise OptionError(
             "Unable to use io_uring: failed to init linux io_uring ring: "

@@ -4,7 +4,7 @@ Together means in one system call at the end of the turn, with one exception: of
 while n answers are given, the first half goes ahead, so that the device has something to do while
 the other half is made. On a virtual disk that saved a quarter of the time at depth 32.
 
-A transfer owns its place in the table, its future and the views that the kernel reads or fills,
+A transfer owns its place in the table, its future and the memory that the kernel reads or fills,
 until the kernel is done with them: whatever becomes of the task that asked, and even if the loop
 is closed meanwhile. So a cancelled task waits for its completion, and then raises CancelledError.
 
@@ -19,11 +19,11 @@ import asyncio
 import contextlib
 import os
 from collections import OrderedDict
-from collections.abc import Coroutine
+from collections.abc import Callable
 from errno import EAGAIN, EBUSY, EINTR, EIO
-from typing import Final
+from typing import Final, Protocol
 
-from blkdebug_async.drivers.file.liburing import Handle, Liburing, Prepare
+from blkdebug_async.drivers.file.rings import Rings
 
 #: Places in the submission queue.
 ENTRIES: Final = 256
@@ -31,36 +31,57 @@ ENTRIES: Final = 256
 MOST_IN_FLIGHT: Final = 2 * ENTRIES
 
 _TRY_AGAIN: Final = frozenset({EAGAIN, EBUSY, EINTR})
-_NOTHING: Final[list[memoryview]] = []
+
+
+class Queues(Protocol):
+    """What is needed of Rings."""
+
+    @property
+    def eventfd(self) -> int: ...
+    def close(self) -> None: ...
+    def push(  # noqa: PLR0913  the fields of an entry
+        self,
+        operation: int,
+        flags: int,
+        fd: int,
+        offset: int,
+        address: int,
+        length: int,
+        number: int,
+        /,
+    ) -> bool: ...
+    def submit(self, wait: int = 0, /) -> int: ...
+    def take(self) -> list[tuple[int, int, int]]: ...
 
 
 class _Transfer:
     """A place in the table, and the request that has it."""
 
     __slots__ = (
+        "address",
         "fd",
         "flags",
         "future",
+        "length",
+        "memory",
         "number",
         "offset",
-        "prepare",
+        "operation",
         "result",
-        "vector",
-        "views",
     )
 
-    fd: int
+    #: The fields of its entry in the submission queue.
+    operation: int
     flags: int
-    future: asyncio.Future[int]
+    fd: int
     offset: int
-    #: Puts it into the submission queue; None: it is a flush.
-    prepare: Prepare | None
+    address: int
+    length: int
+    future: asyncio.Future[int]
+    #: What the kernel reads or fills.
+    memory: object
     #: Bytes, or a negative errno; None: the kernel is not done.
     result: int | None
-    #: What the kernel reads or fills.
-    views: list[memoryview]
-    #: Points to them, for the kernel.
-    vector: Handle
 
     def __init__(self, number: int) -> None:
         #: Its place, and the kernel's name for it.
@@ -71,7 +92,7 @@ class Uring:
     """A ring, for one file, on one loop at a time.
 
     Args:
-        calls: The package.
+        open_queues: Gives the queues, with so many places for submissions.
         max_batch: Most requests that are submitted together; 0: as many as is good.
 
     Raises:
@@ -79,31 +100,29 @@ class Uring:
     """
 
     __slots__ = (
-        "__weakref__",
         "_backlog",
         "_broken_errno",
-        "_calls",
-        "_cursor",
         "_enough",
-        "_eventfd",
         "_free",
-        "_get_sqe",
         "_in_flight",
+        "_is_closed",
         "_is_scheduled",
         "_loop",
         "_max_batch",
-        "_new_vector",
+        "_open_queues",
         "_pid",
         "_queued",
-        "_ring",
+        "_queues",
         "_room",
         "_transfers",
     )
 
-    def __init__(self, calls: Liburing, *, max_batch: int = 0) -> None:
-        self._calls = calls
-        self._get_sqe = calls.get_sqe
-        self._new_vector = calls.new_vector
+    def __init__(self, open_queues: Callable[[int], Queues] = Rings, *, max_batch: int = 0) -> None:
+        self._is_closed = True
+        self._open_queues = open_queues
+        self._queues = open_queues(ENTRIES)
+        self._is_closed = False
+        self._pid = os.getpid()
         self._max_batch = max_batch
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transfers: list[_Transfer] = []
@@ -120,86 +139,60 @@ class Uring:
         self._room = MOST_IN_FLIGHT
         self._broken_errno = 0
         self._is_scheduled = False
-        self._eventfd = -1
-        self._set_up()
-
-    def _set_up(self) -> None:
-        calls = self._calls
-        self._pid = os.getpid()
-        self._ring = calls.new_ring()
-        self._cursor = calls.new_cursor()
-        calls.set_up(ENTRIES, self._ring, 0)
-        try:
-            self._eventfd = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
-            calls.register_eventfd(self._ring, self._eventfd)
-        except OSError:
-            self._tear_down()
-            raise
-
-    def _tear_down(self) -> None:
-        self._calls.tear_down(self._ring)
-        eventfd, self._eventfd = self._eventfd, -1
-        if eventfd >= 0:
-            os.close(eventfd)
 
     def __del__(self) -> None:
         # Its loop was closed before it was.
-        if self._eventfd >= 0:
-            self.close()
+        self.close()
 
     def close(self) -> None:
         """Give the ring back; blocks as long as the kernel uses anybody's memory."""
+        if self._is_closed:
+            return
+        self._is_closed = True
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(self._eventfd)
+            self._loop.remove_reader(self._queues.eventfd)
         self._drain()
-        self._tear_down()
+        self._queues.close()
 
-    def read(
-        self, fd: int, views: list[memoryview], offset: int, flags: int = 0
-    ) -> Coroutine[object, object, int]:
-        """Read once, into writable views.
+    async def move(  # noqa: PLR0913  one frame, for all that an entry has
+        self,
+        operation: int,
+        fd: int,
+        offset: int,
+        address: int,
+        length: int,
+        memory: object,
+        flags: int = 0,
+    ) -> int:
+        """Ask the kernel for one thing.
 
         Args:
+            operation: What to do, as Rings.push() knows it.
             fd: The file.
-            views: At most IOV_MAX, at least one.
-            offset: Where to begin, in bytes.
-            flags: Of the place in the submission queue.
+            offset: Where in the file.
+            address: Where in memory; of READV and WRITEV, where their vector is.
+            length: Bytes; of READV and WRITEV, items of the vector.
+            memory: What keeps all that memory where it is.
+            flags: Of the entry.
 
         Returns:
-            How many bytes were read; 0: there are none.
+            What the system call returns: how many bytes were moved.
 
         Raises:
             OSError: The kernel's.
         """
-        return self._run(self._calls.prepare_read, fd, views, offset, flags)
-
-    def write(
-        self, fd: int, views: list[memoryview], offset: int, flags: int = 0
-    ) -> Coroutine[object, object, int]:
-        """Write once; arguments, result and errors as for read()."""
-        return self._run(self._calls.prepare_write, fd, views, offset, flags)
-
-    async def sync(self, fd: int) -> None:
-        """Do as fdatasync() does.
-
-        Raises:
-            OSError: The kernel's.
-        """
-        await self._run(None, fd, _NOTHING, 0, 0)
-
-    async def _run(
-        self, prepare: Prepare | None, fd: int, views: list[memoryview], offset: int, flags: int
-    ) -> int:
         loop = asyncio.get_running_loop()
         if loop is not self._loop:
             self._bind(loop)
         transfer = self._free.pop() if self._free else self._new_transfer()
-        transfer.fd = fd
+        transfer.operation = operation
         transfer.flags = flags
+        transfer.fd = fd
         transfer.offset = offset
-        transfer.prepare = prepare
+        transfer.address = address
+        transfer.length = length
+        transfer.memory = memory
         transfer.result = None
-        transfer.views = views
         future: asyncio.Future[int] = loop.create_future()
         transfer.future = future
         self._start(transfer)
@@ -218,6 +211,7 @@ class Uring:
         """Wait until the kernel is done with the memory of a request that nobody wants now."""
         if transfer in self._backlog:
             del self._backlog[transfer]
+            transfer.memory = None
             return
         loop = asyncio.get_running_loop()
         while transfer.result is None:
@@ -237,17 +231,20 @@ class Uring:
                 raise RuntimeError("A file is in use on another event loop")
             self._begin_anew()
         self._loop = loop
-        loop.add_reader(self._eventfd, self._take_completions)
+        loop.add_reader(self._queues.eventfd, self._take_completions)
 
     def _begin_anew(self) -> None:
         """Forget what tasks have asked for that are gone: with their loop, or in a fork."""
         self._drain()
-        self._tear_down()
+        self._queues.close()
         self._transfers, self._free, self._queued = [], [], []
         self._backlog.clear()
         self._in_flight = 0
         self._is_scheduled = False
-        self._set_up()
+        self._is_closed = True
+        self._queues = self._open_queues(ENTRIES)
+        self._is_closed = False
+        self._pid = os.getpid()
 
     def _drain(self) -> None:
         """Wait until the kernel is done with all of it; nobody hears of it any more."""
@@ -256,10 +253,8 @@ class Uring:
             return
         while self._in_flight > 0:
             with contextlib.suppress(BlockingIOError, InterruptedError):
-                self._calls.submit_and_wait(self._ring, 1)
-            count = sum(1 for _ in self._calls.completions(self._ring, self._cursor))
-            self._calls.advance(self._ring, count)
-            self._in_flight -= count
+                self._queues.submit(1)
+            self._in_flight -= len(self._queues.take())
 
     # --- to the kernel ---
 
@@ -267,23 +262,11 @@ class Uring:
         if self._in_flight >= self._room:
             self._hold_back(transfer)
             return
-        sqe = self._get_sqe(self._ring)
-        if sqe is None:
+        if not self._push(transfer):
             self._submit()
-            sqe = self._get_sqe(self._ring)
-        if sqe is None:
-            self._hold_back(transfer)
-            return
-        prepare = transfer.prepare
-        if prepare is None:
-            self._calls.prepare_sync(sqe, transfer.fd, self._calls.data_only)
-        else:
-            vector = self._new_vector(transfer.views)
-            transfer.vector = vector
-            prepare(sqe, transfer.fd, vector, transfer.offset)
-        if transfer.flags:
-            sqe.flags = transfer.flags
-        sqe.user_data = transfer.number
+            if not self._push(transfer):
+                self._hold_back(transfer)
+                return
         self._in_flight += 1
         queued = self._queued
         queued.append(transfer)
@@ -291,6 +274,17 @@ class Uring:
             self._submit()
         elif not self._is_scheduled:
             self._schedule()
+
+    def _push(self, transfer: _Transfer) -> bool:
+        return self._queues.push(
+            transfer.operation,
+            transfer.flags,
+            transfer.fd,
+            transfer.offset,
+            transfer.address,
+            transfer.length,
+            transfer.number,
+        )
 
     def _schedule(self) -> None:
         self._is_scheduled = True
@@ -312,7 +306,7 @@ class Uring:
         """Hand over what is in the submission queue."""
         queued = self._queued
         try:
-            count = self._calls.submit(self._ring)
+            count = self._queues.submit()
         except OSError as error:
             if error.errno not in _TRY_AGAIN:
                 self._give_up(error.errno or EIO)
@@ -340,41 +334,34 @@ class Uring:
 
     def _take_completions(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            os.eventfd_read(self._eventfd)
+            os.eventfd_read(self._queues.eventfd)
         self._reap()
         # As many as there are: who finds no place in the submission queue goes back to the end.
         for _ in range(min(len(self._backlog), self._room - self._in_flight)):
             self._start(self._backlog.popitem(last=False)[0])
 
     def _reap(self) -> None:
-        cursor = self._cursor
         transfers = self._transfers
-        count = 0
-        for _ in self._calls.completions(self._ring, cursor):
-            count += 1
-            cqe = cursor[0]
-            transfer = transfers[cqe.user_data]
-            try:
-                result = cqe.res
-            except OSError as error:
-                result = -(error.errno or EIO)
-                if -result in _TRY_AGAIN:
-                    self._backlog[transfer] = None
-                    continue
+        completions = self._queues.take()
+        for number, result, _ in completions:
+            transfer = transfers[number]
+            if result < 0 and -result in _TRY_AGAIN:
+                self._backlog[transfer] = None
+                continue
             transfer.result = result
-            transfer.views = _NOTHING
+            transfer.memory = None
             # It may be cancelled.
             future = transfer.future
             if not future.done():
                 future.set_result(result)
-        self._calls.advance(self._ring, count)
+        count = len(completions)
         self._in_flight -= count
         if not self._max_batch:
             self._enough = count + 1 >> 1
 
     def _finish(self, transfer: _Transfer, result: int) -> None:
         transfer.result = result
-        transfer.views = _NOTHING
+        transfer.memory = None
         future = transfer.future
         # It may be cancelled, or its loop may be closed.
         if not future.done():
