@@ -1,24 +1,25 @@
-"""Requests parked by tag, one asyncio.Event each.
+"""Requests parked by tag, one future each.
 
 Which requests are parked, and when, the machine has decided. Whoever resumes a request takes it
-out of here; a cancelled one takes itself out. Nobody waits here with a timeout: doors own those,
-and find the words for their message in describe_waiting().
+out of here; a cancelled one takes itself out. Thousands may be parked, under one tag or under as
+many: nothing here looks through them but what lists them. Nobody waits here with a timeout: doors
+own those, and find the words for their message in describe_waiting().
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from errno import EBADF
 
 from blkdebug_async.errors import BlockError
 from blkdebug_async.trace import RequestView
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Parked:
-    """A request held under a tag."""
+    """A request held under a tag; nothing about it changes, but frozen it would take longer."""
 
     tag: str
     #: None: it was announced by an event that belongs to no request.
@@ -27,7 +28,8 @@ class Parked:
     since: float
     #: Rising with each one parked.
     serial: int
-    resumed: asyncio.Event = field(default_factory=asyncio.Event, repr=False)
+    #: What it awaits; a task that is cancelled cancels it, and takes the request out soon after.
+    resumed: asyncio.Future[None]
 
     def __str__(self) -> str:
         """Name the request and its breakpoint, for people."""
@@ -62,7 +64,7 @@ class Breakpoints:
         self._on_resume = on_resume
         # Ordered sets by tag, oldest first; a tag without any is not there.
         self._parked: dict[str, dict[Parked, None]] = {}
-        self._waiters: dict[str, dict[asyncio.Event, None]] = {}
+        self._waiters: dict[str, dict[asyncio.Future[None], None]] = {}
         self._serial = 0
         self._closed = False
 
@@ -81,7 +83,7 @@ class Breakpoints:
             for parked in held:
                 self._announce(parked)
             for parked in held:
-                await parked.resumed.wait()
+                await parked.resumed
         finally:
             for parked in held:
                 self._forget(parked)
@@ -94,9 +96,14 @@ class Breakpoints:
         Returns:
             Whether there was one.
         """
-        if tag not in self._parked:
+        entries = self._parked.get(tag)
+        if entries is None:
             return False
-        self._release(next(reversed(self._parked[tag])))
+        # Not by reversed(): that would pass over all the places that were taken out before.
+        parked, _ = entries.popitem()
+        if not entries:
+            del self._parked[tag]
+        self._let_go(parked)
         return True
 
     def resume_all(self, tag: str) -> int:
@@ -134,13 +141,13 @@ class Breakpoints:
         """
         if tag in self._parked:
             return
-        event = asyncio.Event()
+        suspended = asyncio.get_running_loop().create_future()
         waiters = self._waiters.setdefault(tag, {})
-        waiters[event] = None
+        waiters[suspended] = None
         try:
-            await event.wait()
+            await suspended
         finally:
-            del waiters[event]
+            del waiters[suspended]
             if not waiters:
                 del self._waiters[tag]
         if self._closed:
@@ -150,8 +157,8 @@ class Breakpoints:
         """Let nobody wait any longer for a request to be parked: none will come."""
         self._closed = True
         for waiters in self._waiters.values():
-            for event in waiters:
-                event.set()
+            for suspended in waiters:
+                _set(suspended)
 
     def describe_waiting(self) -> str:
         """Say in one line which requests are held where, and which tags are waited for."""
@@ -161,14 +168,19 @@ class Breakpoints:
 
     def _add(self, tag: str, request: RequestView | None) -> Parked:
         self._serial += 1
-        parked = Parked(tag, request, asyncio.get_running_loop().time(), self._serial)
-        self._parked.setdefault(tag, {})[parked] = None
+        loop = asyncio.get_running_loop()
+        parked = Parked(tag, request, loop.time(), self._serial, loop.create_future())
+        entries = self._parked.get(tag)
+        if entries is None:
+            self._parked[tag] = {parked: None}
+        else:
+            entries[parked] = None
         return parked
 
     def _announce(self, parked: Parked) -> None:
         self._on_suspend(parked)
-        for event in self._waiters.get(parked.tag, ()):
-            event.set()
+        for suspended in self._waiters.get(parked.tag, ()):
+            _set(suspended)
 
     def _release_all(self, everything: Iterable[Parked]) -> int:
         count = 0
@@ -179,11 +191,23 @@ class Breakpoints:
 
     def _release(self, parked: Parked) -> None:
         self._forget(parked)
+        self._let_go(parked)
+
+    def _let_go(self, parked: Parked) -> None:
         self._on_resume(parked)
-        parked.resumed.set()
+        _set(parked.resumed)
 
     def _forget(self, parked: Parked) -> None:
-        entries = self._parked.get(parked.tag, {})
-        entries.pop(parked, None)
-        if not entries:
-            self._parked.pop(parked.tag, None)
+        entries = self._parked.get(parked.tag)
+        if entries is None or parked not in entries:
+            return
+        if len(entries) == 1:
+            del self._parked[parked.tag]
+        else:
+            del entries[parked]
+
+
+def _set(future: asyncio.Future[None]) -> None:
+    """Let whoever awaits it go on; it may have been set already, or cancelled."""
+    if not future.done():
+        future.set_result(None)

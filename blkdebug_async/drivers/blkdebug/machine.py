@@ -68,6 +68,8 @@ class RuleMachine:
         self._rules: dict[Event | Phase, dict[_Entry, None]] = {}
         self._heard: set[Event] = set()
         self._tagged: dict[str, dict[_Entry, None]] = {}
+        # Where a rule was ever removed by its value: each value to the rules that have it.
+        self._alike: dict[Event | Phase, dict[Rule, dict[_Entry, None]]] = {}
         # The last one armed is asked first.
         self._armed: dict[_Entry, InjectError] = {}
         for rule in rules:
@@ -105,6 +107,8 @@ class RuleMachine:
         entry = _Entry(rule)
         place = _place(rule)
         self._rules.setdefault(place, {})[entry] = None
+        if place in self._alike:
+            self._alike[place].setdefault(rule, {})[entry] = None
         if isinstance(place, Event):
             self._heard.add(place)
         if isinstance(rule, Suspend):
@@ -116,11 +120,21 @@ class RuleMachine:
         Returns:
             Whether there was one.
         """
-        for entry in reversed(self._rules.get(_place(rule), {})):
-            if entry.rule == rule:
-                self._discard(entry)
-                return True
-        return False
+        alike = self._alike_at(_place(rule)).get(rule)
+        if alike is None:
+            return False
+        self._discard(next(reversed(alike)))
+        return True
+
+    def _alike_at(self, place: Event | Phase) -> dict[Rule, dict[_Entry, None]]:
+        """Find the rules of an event or a phase by their values."""
+        if place not in self._rules:
+            return {}
+        if place not in self._alike:
+            alike = self._alike[place] = {}
+            for entry in self._rules[place]:
+                alike.setdefault(entry.rule, {})[entry] = None
+        return self._alike[place]
 
     def remove_breakpoint(self, tag: str) -> int:
         """Remove all breakpoints with a tag. Requests already held are not the machine's.
@@ -270,6 +284,10 @@ class RuleMachine:
         rule = entry.rule
         place = _place(rule)
         _drop(self._rules, place, entry)
+        if place in self._alike:
+            _drop(self._alike[place], rule, entry)
+            if not self._alike[place]:
+                del self._alike[place]
         if isinstance(place, Event) and place not in self._rules:
             self._heard.remove(place)
         self._armed.pop(entry, None)

@@ -7,7 +7,7 @@ nothing but the fields that QEMU knows is a rule of QEMU; the rest is ours.
 from __future__ import annotations
 
 from collections.abc import Callable, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from errno import EIO
 from typing import Final, TypeVar
@@ -106,7 +106,7 @@ class Predicate:
     #: Name of the asyncio task that the request runs in.
     task: str | None = None
     #: Anything else; called only if all of the above hold, and must not change anything.
-    when: Callable[[RequestView], bool] | None = None
+    when: Callable[[RequestView], bool] | None = field(default=None, hash=False)
     #: Of all that match, only this one, counted from 1; None: each.
     nth: int | None = None
 
@@ -224,6 +224,6 @@ def _runs_on(request: RequestView, node: str) -> bool:
     return False
 
 
-def _set(rule: object, field: str, value: object) -> None:
+def _set(rule: object, name: str, value: object) -> None:
     """Give a field of a frozen value its checked form."""
-    object.__setattr__(rule, field, value)
+    object.__setattr__(rule, name, value)

@@ -357,6 +357,31 @@ def test_removing_takes_no_rule_that_differs() -> None:
     assert not machine.remove_rule(InjectError(READ, errno=EPERM))
 
 
+def test_rule_whose_predicate_nobody_can_hash_is_removed() -> None:
+    class Picky:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self, request: object) -> bool:
+            return True
+
+    rule = Suspend(tag="A", event=READ, predicate=Predicate(when=Picky()))
+    machine = RuleMachine([rule, Suspend(tag="B", event=READ)])
+    assert machine.remove_rule(rule)
+    assert tags_of(machine, READ, FakeRequest()) == ["B"]
+
+
+def test_rule_is_removed_after_others_came_and_went() -> None:
+    once = Suspend(tag="A", event=READ)
+    machine = RuleMachine([once, SetState(READ, new_state=2)])
+    assert machine.remove_rule(SetState(READ, new_state=2))
+    machine.add_rule(once)
+    assert tags_of(machine, READ) == ["A", "A"]
+    assert not machine.remove_rule(once)
+    machine.add_rule(once)
+    assert machine.remove_rule(once)
+    assert tags_of(machine, READ) == []
+
+
 def test_predicate_may_remove_the_breakpoint_that_asks_it_and_later_ones() -> None:
     machine = RuleMachine()
 

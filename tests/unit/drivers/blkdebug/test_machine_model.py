@@ -92,10 +92,28 @@ class Node:
             self.remove(model)
         return len(found)
 
+    def remove_equal(self, rule: Rule) -> bool:
+        assert rule.event is not None
+        equal = [model for model in self.rules[rule.event] if model.rule == rule]
+        if equal:
+            self.remove(equal[0])
+        return bool(equal)
+
+    def pick(self, number: int) -> Rule | None:
+        there = [model.rule for rules in self.rules.values() for model in rules]
+        return there[number % len(there)] if there else None
+
 
 @dataclass(eq=False)
 class ModelRule:
     rule: Rule
+
+
+@dataclass(frozen=True)
+class RemoveOne:
+    """One that is there, or was there before the one that is picked was taken away."""
+
+    pick: int
 
 
 injections = st.builds(
@@ -127,10 +145,14 @@ steps = st.lists(
     | injections
     | state_changes
     | st.sampled_from(TAGS)
-    | st.integers(0, 3),
+    | st.integers(0, 3)
+    | st.builds(RemoveOne, st.integers(0, 9)),
     min_size=10,
     max_size=60,
 )
+
+
+Step = Event | Rule | str | int | RemoveOne | tuple[IoType, int, int]
 
 
 @dataclass
@@ -139,9 +161,10 @@ class Pair:
 
     machine: RuleMachine
     model: Node
+    picked: Rule | None = None
     held: list[tuple[Iterator[tuple[str, ...]], Iterator[list[str]]]] = field(default_factory=list)
 
-    def take(self, step: Event | Rule | str | int | tuple[IoType, int, int]) -> None:
+    def take(self, step: Step) -> None:
         if isinstance(step, Event):
             machine_side = iter(self.machine.on_event(step))
             self.go_on(machine_side, self.model.event(step))
@@ -151,6 +174,11 @@ class Pair:
             assert given_up == self.model.check(*step)
         elif isinstance(step, str):
             assert self.machine.remove_breakpoint(step) == self.model.remove_breakpoints(step)
+        elif isinstance(step, RemoveOne):
+            self.picked = self.model.pick(step.pick) or self.picked
+            if self.picked is not None:
+                removed = self.model.remove_equal(self.picked)
+                assert self.machine.remove_rule(self.picked) == removed
         elif isinstance(step, int):
             if self.held:
                 self.go_on(*self.held.pop(step % len(self.held)))
@@ -174,7 +202,7 @@ class Pair:
 def test_machine_does_what_the_specification_says(
     injected: list[Rule],
     changes: list[Rule],
-    taken: list[Event | Rule | str | int | tuple[IoType, int, int]],
+    taken: list[Step],
     of_2018: bool,
 ) -> None:
     machine = RuleMachine(injected + changes, Compat(rule_state_of_2018=of_2018))
