@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from blkdebug_async import open_disk
 from blkdebug_async.block.driver import Driver, NodeSource
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.drivers import DRIVERS
@@ -16,6 +17,7 @@ from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.drivers.null import NullAioDriver, NullCoDriver
 from blkdebug_async.drivers.overlay import OverlayDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
+from blkdebug_async.errors import OptionError
 from blkdebug_async.testing import (
     NonConformingError,
     RecordingDriver,
@@ -106,6 +108,17 @@ async def test_stack_over_a_file_conforms(
     over: Callable[[NodeSource], Driver], image: Path
 ) -> None:
     await check_driver(lambda: over(FileDriver(image)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("aio", ["threads", "io_uring"])
+async def test_a_file_past_the_page_cache_conforms(image: Path, aio: str) -> None:
+    file = {"driver": "file", "filename": str(image), "cache.direct": "on", "aio": aio}
+    try:
+        await (await open_disk(file)).close()
+    except OptionError as error:
+        pytest.skip(f"not here: {error}")
+    await check_driver(lambda: RawDriver(file))
 
 
 @pytest.mark.slow
