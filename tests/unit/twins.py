@@ -53,6 +53,8 @@ class NotingDriver(MemoryDriver):
         self.align, self.cold, self.bad = align, cold, bad
         self.write_flags = self.write_flags if fua else 0
         self.log: list[tuple[object, ...]] = []
+        #: Read at once; that counts once the request that it is for is done at once.
+        self.tentative: list[tuple[object, ...]] = []
 
     @classmethod
     def from_options(cls, reader: OptionReader) -> Self:
@@ -82,6 +84,10 @@ class NotingDriver(MemoryDriver):
             return False
         return not self.cold or (offset // BLOCK) % self.cold != 0
 
+    def keep_tentative(self) -> None:
+        self.log += self.tentative
+        self.tentative.clear()
+
     async def preadv(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
     ) -> None:
@@ -99,12 +105,13 @@ class NotingDriver(MemoryDriver):
     def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
         if not self._answers(offset, length):
             return False
-        self._note("read", offset, length, 0)
+        self.tentative.append(("read", offset, length, 0))
         return super().preadv_nowait(offset, length, iov)
 
     def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
         if not self._answers(offset, length):
             return False
+        self.keep_tentative()
         self._note("write", offset, length, flags, iov.tobytes())
         return super().pwritev_nowait(offset, length, iov, flags)
 
@@ -233,25 +240,18 @@ class World:
     def _tries(self, what: str, request: Callable[[], bool]) -> bool:
         if not self.at_once:
             return False
-        before, noted = self.picture(), self._noted()
+        before = self.picture()
+        for leaf in self._leaves():
+            leaf.tentative.clear()
         done = request()
+        for leaf in self._leaves():
+            if done:
+                leaf.keep_tentative()
+        if not done and self.picture() != before:
+            raise ValueError("something has happened though the answer was no")
         self.counts[what] += 1
         self.counts[f"{what} at once"] += done
-        if not done:
-            self._forget_reads(noted)
-            if self.picture() != before:
-                raise ValueError("something has happened though the answer was no")
         return done
-
-    def _noted(self) -> list[int]:
-        return [len(driver.log) for driver in self._leaves()]
-
-    def _forget_reads(self, noted: list[int]) -> None:
-        # Before a write is found to be impossible at once, an edge may have been read.
-        for driver, length in zip(self._leaves(), noted, strict=True):
-            if any(call[0] != "read" for call in driver.log[length:]):
-                raise ValueError("something was written though the answer was no")
-            del driver.log[length:]
 
     def _leaves(self) -> list[NotingDriver]:
         nodes = () if self.disk.closed else self.disk.root.walk()
