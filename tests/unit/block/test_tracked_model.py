@@ -13,6 +13,7 @@ from blkdebug_async.block.context import Context
 from blkdebug_async.block.tracked import Request, Tracker
 from blkdebug_async.events import IoType
 from blkdebug_async.explore.choices import Choices
+from blkdebug_async.trace import Observer, RequestView
 from blkdebug_async.units import align_down, align_up
 
 
@@ -305,6 +306,43 @@ def test_each_wake_is_one_choice() -> None:
     log = outcome(Tracker, [[Arrive(0, 1, 4)], crowd], choices)
     assert [number for what, number in log if what == "goes on"] == [1, 4, 3, 2, 5]
     assert choices.asked == [4, 3, 2]
+
+
+# --- what observers hear -------------------------------------------------------------------------
+
+
+class Listener(Observer):
+    def __init__(self) -> None:
+        self.waits: list[tuple[int, int]] = []
+
+    def request_waits(self, request: RequestView, blocker: RequestView) -> None:
+        self.waits.append((request.id, blocker.id))
+
+
+def test_who_is_handed_on_is_heard_to_wait_for_the_next() -> None:
+    listener = Listener()
+    tracker = Tracker(Context(observer=listener))
+    crowd = [Arrive(1, 1, 4) for _ in range(3)]
+    asyncio.run(Session(tracker).play([[move] for move in crowd]))
+    assert listener.waits == [(2, 1), (3, 1), (3, 2)]
+
+
+async def test_who_was_woken_and_has_not_looked_waits_for_nobody_yet() -> None:
+    tracker = Tracker(Context())
+    requests = [Request(number, "node", IoType.WRITE, 0, 4, 0, None) for number in range(3)]
+    for request in requests:
+        tracker.begin(request)
+        tracker.mark_serialising(request, 4)
+    waiting = [asyncio.Task(tracker.wait(request)) for request in requests[1:]]
+    await asyncio.sleep(0)
+    # The last one began last, so it is newer than the one that looked first.
+    assert [request.waiting_for for request in requests] == [None, requests[2], requests[0]]
+    tracker.end(requests[0], None)
+    assert [request.waiting_for for request in requests[1:]] == [requests[2], None]
+    await waiting[1]
+    tracker.end(requests[2], None)
+    await waiting[0]
+    tracker.end(requests[1], None)
 
 
 # --- how much work it is -------------------------------------------------------------------------
