@@ -113,7 +113,7 @@ class FileDriver(Driver):
         if not self._path:
             raise OptionError(f"The '{self.name}' block driver requires a file name")
         self._aio = None if aio is None else parse_enum(aio, Aio)
-        #: Most requests that go to an io_uring together; 0: as many as is good. Asked for by open().
+        #: Most requests that go to an io_uring together; 0: as many as is good. For open().
         self.max_batch = 0
         self._locking = parse_enum(locking, Locking)
         self.zero_flags = MAY_UNMAP | NO_FALLBACK

@@ -7,12 +7,13 @@ dirty already. Measured on ext4, Linux 6.18, writes of 4 KiB in place: 3 us (med
 (99.9 %); beside two processes that wrote and synced as fast as the disk could: 5 us, 0.6 ms, at
 worst 4 ms.
 
-So a write is made in place if it is short and no page of it must be read first. If one took longer
-than SLOW_S nevertheless, writes stay away for PAUSE times as long as it took. That is the bound:
-writes hold the loop for no more than 1/PAUSE of the time beyond what SLOW_S allows each, and one of
-them at most for as long as the kernel makes one writer of a local file system wait (0.2 s, when far
-too much is dirty). SLOW_S is above what a process loses when another gets its turn, which looks the
-same from here and says nothing about the disk.
+So a write is made in place if it is short, no page of it must be read first, and the kernel makes
+no writers wait at the moment, as far as it tells (see writeback.py); a longer one is made in
+pieces. If a piece took longer than SLOW_S nevertheless, writes stay away for PAUSE times as long as
+it took. That is the bound: writes hold the loop for no more than 1/PAUSE of the time beyond what
+SLOW_S allows each, and one of them at most for as long as the kernel makes one writer of a local
+file system wait (0.2 s, when far too much is dirty). SLOW_S is above what a process loses when
+another gets its turn, which looks the same from here and says nothing about the disk.
 """
 
 from __future__ import annotations
@@ -24,10 +25,14 @@ from mmap import PAGESIZE
 from time import perf_counter
 from typing import Final
 
-from blkdebug_async.units import KIB
+from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.drivers.file.writeback import Writeback
+from blkdebug_async.units import KIB, MIB
 
-#: Longest write in place, in bytes; copying that much takes 10 us.
-LONGEST_WRITE: Final = 64 * KIB
+#: Longest write in place, in bytes; copying that much takes 0.1 ms.
+LONGEST_WRITE: Final = MIB
+#: Longer ones are made in pieces of so many bytes, and given up between two of them.
+_PIECE: Final = 128 * KIB
 #: A write that takes longer has waited for the disk, in seconds.
 SLOW_S: Final = 0.010
 #: How many times as long as it took writes stay away after that.
@@ -59,7 +64,7 @@ class InPlaceWriter:
         clock: Gives seconds. Not the loop's: that of uvloop stands still within a turn.
     """
 
-    __slots__ = ("_calm_at_s", "_clock", "_nowait", "_probe")
+    __slots__ = ("_calm_at_s", "_clock", "_nowait", "_probe", "_writeback")
 
     def __init__(self, *, nowait: int = NOWAIT, clock: Callable[[], float] = perf_counter) -> None:
         self._nowait = nowait
@@ -67,6 +72,7 @@ class InPlaceWriter:
         #: When writes may come back.
         self._calm_at_s = 0.0
         self._probe = bytearray(1)
+        self._writeback = Writeback()
 
     def write(self, fd: int, views: list[memoryview], offset: int, length: int) -> int:
         """Write what can be written at once.
@@ -81,8 +87,25 @@ class InPlaceWriter:
             if error.errno != EOPNOTSUPP:
                 return 0
             self._nowait = 0
+        if length <= _PIECE:
+            return self._write_piece(fd, views, offset, length)
+        iov = Iovec(views, length)
+        done = 0
+        while done < length:
+            piece = iov.slice(done, min(_PIECE, length - done))
+            written = self._write_piece(fd, piece.views, offset + done, piece.length)
+            done += written
+            if written < piece.length:
+                break
+        return done
+
+    def _write_piece(self, fd: int, views: list[memoryview], offset: int, length: int) -> int:
         start_s = self._clock()
-        if start_s < self._calm_at_s or not self._edges_are_cached(fd, offset, offset + length):
+        if (
+            start_s < self._calm_at_s
+            or self._writeback.holds_up(start_s)
+            or not self._edges_are_cached(fd, offset, offset + length)
+        ):
             return 0
         try:
             written = os.pwritev(fd, views, offset)
