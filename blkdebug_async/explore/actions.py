@@ -43,8 +43,28 @@ class Action:
     touches: tuple[Footprint, ...] | None = None
 
 
+class RedundantRunError(Exception):
+    """Whatever may still come was seen in earlier runs: leave this one as it is.
+
+    Raised by pick() and ran() only, so it meets the loop and never the code that is explored.
+    """
+
+
 class Scheduler(Protocol):
-    """Decides whatever could go otherwise in one run."""
+    """Decides whatever could go otherwise in one run.
+
+    One step is heard of as `pick` where there was more than one action, any number of `choose`,
+    and `ran`. With a single action, or one way to go on, there is nothing to ask.
+    """
+
+    @property
+    def wants_actions(self) -> bool:
+        """Whether to be asked by pick() and told by ran(), the same for the whole run.
+
+        False: how many actions there are is enough. Then pick_of() is asked instead and ran() is
+        never called, so that nobody need make actions, keys and footprints.
+        """
+        ...
 
     def choose(self, n: int, key: str) -> int:
         """Pick one of n ways to go on, as Choices."""
@@ -54,13 +74,25 @@ class Scheduler(Protocol):
         """Pick what happens next.
 
         Args:
-            actions: At least one; the first is what would happen anyway.
+            actions: More than one; the first is what would happen anyway. One that is not picked
+                is there again the next time, with the same key, unless the step took it away.
 
         Returns:
             Its index.
+
+        Raises:
+            RedundantRunError: The run is of no use any more.
         """
         ...
 
+    def pick_of(self, n: int) -> int:
+        """Pick what happens next, of n > 1 actions that are not shown."""
+        ...
+
     def ran(self, action: Action, touched: Sequence[Footprint]) -> None:
-        """Hear that the step is over which began with an action, and what it touched."""
+        """Hear that the step is over which began with an action, and what it touched.
+
+        Raises:
+            RedundantRunError: The run is of no use any more.
+        """
         ...
