@@ -29,7 +29,7 @@ from blkdebug_async.drivers.file.blocking import Blocking, Way
 from blkdebug_async.drivers.file.direct import NO_ALIGNMENT, probe_alignment
 from blkdebug_async.drivers.file.extents import find_extent
 from blkdebug_async.drivers.file.in_place import (
-    LONGEST_WRITE,
+    LONGEST,
     NOWAIT,
     InPlaceWriter,
     takes_nowait,
@@ -127,7 +127,7 @@ class FileDriver(Driver):
         self._blocking = Blocking()
         #: Flag with which reads are tried in place; 0: they are not.
         self._nowait = 0
-        #: Longest write that is tried in place, in bytes; -1: none is.
+        #: Longest read or write that is tried in place, in bytes; -1: none is.
         self._longest_in_place = -1
         self._in_place = InPlaceWriter()
         #: What is done in place goes on a turn of the loop later, as from one of QEMU's threads.
@@ -202,7 +202,7 @@ class FileDriver(Driver):
             )
         if self._takes_a_turn:
             return Blocking(Way.TURNS)
-        if aio is Aio.THREADS or opener.compat != SAFE:
+        if aio is Aio.THREADS:
             return Blocking(Way.THREADS)
         blocking = Blocking(Way.ANY, max_batch=self.max_batch)
         if aio is Aio.IO_URING:
@@ -223,7 +223,7 @@ class FileDriver(Driver):
         self._writable = self._needs_writing(flags)
         cached = not flags.direct and takes_nowait(fd)
         self._nowait = NOWAIT if cached else 0
-        self._longest_in_place = LONGEST_WRITE if cached else -1
+        self._longest_in_place = LONGEST if cached else -1
         self._in_place = InPlaceWriter()
 
     def _exchange(self, flags: OpenFlags) -> None:
@@ -276,7 +276,7 @@ class FileDriver(Driver):
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
     ) -> None:
         done = 0
-        if self._nowait:
+        if length <= self._longest_in_place:
             try:
                 done = os.preadv(self._fd, iov.views, offset, self._nowait)
             except OSError:
@@ -308,7 +308,7 @@ class FileDriver(Driver):
             self._fail("write to", error)
 
     def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
-        if not self._nowait or self._takes_a_turn:
+        if length > self._longest_in_place or self._takes_a_turn:
             return False
         try:
             return os.preadv(self._fd, iov.views, offset, self._nowait) == length

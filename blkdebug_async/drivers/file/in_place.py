@@ -29,9 +29,9 @@ from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.drivers.file.writeback import Writeback
 from blkdebug_async.units import KIB, MIB
 
-#: Longest write in place, in bytes; copying that much takes 0.1 ms.
-LONGEST_WRITE: Final = MIB
-#: Longer ones are made in pieces of so many bytes, and given up between two of them.
+#: Longest read or write in place, in bytes; copying that much takes 0.1 ms.
+LONGEST: Final = MIB
+#: Longer writes are made in pieces of so many bytes, and given up between two of them.
 _PIECE: Final = 128 * KIB
 #: A write that takes longer has waited for the disk, in seconds.
 SLOW_S: Final = 0.010
@@ -62,17 +62,24 @@ class InPlaceWriter:
     Args:
         nowait: Flag with which the kernel is asked not to wait, until it refuses; 0: none.
         clock: Gives seconds. Not the loop's: that of uvloop stands still within a turn.
+        writeback: Whether the kernel makes writers wait; None: ask the kernel.
     """
 
     __slots__ = ("_calm_at_s", "_clock", "_nowait", "_probe", "_writeback")
 
-    def __init__(self, *, nowait: int = NOWAIT, clock: Callable[[], float] = perf_counter) -> None:
+    def __init__(
+        self,
+        *,
+        nowait: int = NOWAIT,
+        clock: Callable[[], float] = perf_counter,
+        writeback: Writeback | None = None,
+    ) -> None:
         self._nowait = nowait
         self._clock = clock
         #: When writes may come back.
         self._calm_at_s = 0.0
         self._probe = bytearray(1)
-        self._writeback = Writeback()
+        self._writeback = writeback or Writeback()
 
     def write(self, fd: int, views: list[memoryview], offset: int, length: int) -> int:
         """Write what can be written at once.

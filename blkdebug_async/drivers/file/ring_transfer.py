@@ -15,7 +15,7 @@ from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.drivers.file.address import address_of
 from blkdebug_async.drivers.file.bounce import SHORT, BouncePool, is_aligned_memory
 from blkdebug_async.drivers.file.direct import Alignment
-from blkdebug_async.drivers.file.rings import FSYNC, READ, READV, WRITE, WRITEV
+from blkdebug_async.drivers.file.rings import ASYNC, FSYNC, READ, READV, WRITE, WRITEV
 from blkdebug_async.drivers.file.transfer import progress, remaining
 from blkdebug_async.drivers.file.uring import Uring
 from blkdebug_async.errors import OptionError
@@ -23,6 +23,8 @@ from blkdebug_async.units import GIB, MIB
 
 #: Longest request past the page cache that is copied in one piece, in bytes.
 _LONGEST_BOUNCE: Final = MIB
+#: Longest request that may be copied while it is submitted, if the page cache has it, in bytes.
+_LONGEST_INLINE: Final = MIB
 #: Longest piece that the kernel is asked for without a vector, in bytes; it has 32 bits for that.
 _LONGEST: Final = GIB
 _VECTORED: Final = {READ: READV, WRITE: WRITEV}
@@ -61,9 +63,10 @@ class RingTransfer:
         Raises:
             OSError: The kernel's.
         """
+        flags = _how(iov.length - done)
         while done < iov.length:
             try:
-                count = await self._move(READ, fd, remaining(iov, done), offset + done)
+                count = await self._move(READ, fd, remaining(iov, done), offset + done, flags)
             except OSError as error:
                 # With O_DIRECT the offset after a short read is not aligned any more. Only the
                 # end of the file makes a read short, so that is where we are.
@@ -77,8 +80,9 @@ class RingTransfer:
 
     async def write(self, fd: int, iov: Iovec, offset: int, done: int) -> None:
         """Write until nothing of the vector is left; arguments as for read()."""
+        flags = _how(iov.length - done)
         while done < iov.length:
-            count = await self._move(WRITE, fd, remaining(iov, done), offset + done)
+            count = await self._move(WRITE, fd, remaining(iov, done), offset + done, flags)
             done += progress(count)
 
     def read_direct(
@@ -141,17 +145,22 @@ class RingTransfer:
         self._pool.give_back(bounce, length)
 
     def _move(
-        self, operation: int, fd: int, views: list[memoryview], offset: int
+        self, operation: int, fd: int, views: list[memoryview], offset: int, flags: int
     ) -> Awaitable[int]:
         if len(views) == 1:
             view = views[0]
             length = min(len(view), _LONGEST)
-            return self._ring.move(operation, fd, offset, address_of(view), length, view)
+            return self._ring.move(operation, fd, offset, address_of(view), length, view, flags)
         parts = [part for view in views for part in (address_of(view), len(view))]
         vector = struct.pack(f"@{len(parts)}N", *parts)
         address = address_of(memoryview(vector))
         memory = (vector, views)
-        return self._ring.move(_VECTORED[operation], fd, offset, address, len(views), memory)
+        return self._ring.move(_VECTORED[operation], fd, offset, address, len(views), memory, flags)
+
+
+def _how(length: int) -> int:
+    """Let a thread of the kernel do at once what would be a long copy while it is submitted."""
+    return ASYNC if length > _LONGEST_INLINE else 0
 
 
 def open_ring(max_batch: int) -> RingTransfer:

@@ -26,7 +26,7 @@ from blkdebug_async.block.permissions import Permissions
 from blkdebug_async.block.target import Truncation
 from blkdebug_async.drivers.file import driver as file_driver
 from blkdebug_async.drivers.file.driver import FileDriver, HostDeviceDriver
-from blkdebug_async.drivers.file.in_place import LONGEST_WRITE
+from blkdebug_async.drivers.file.in_place import LONGEST
 from blkdebug_async.drivers.file.locks import PermissionLocks
 from blkdebug_async.errors import BlockError, OptionError
 from tests.unit.drivers.fakes import REQUEST, FakeOpener
@@ -145,7 +145,7 @@ async def test_what_is_not_in_the_page_cache_is_read_too(image: Path) -> None:
     await driver.close()
 
 
-@pytest.mark.parametrize("length", [LONGEST_WRITE, LONGEST_WRITE + 1, 4 * LONGEST_WRITE])
+@pytest.mark.parametrize("length", [LONGEST, LONGEST + 1, 4 * LONGEST])
 async def test_writes_of_any_length_arrive(image: Path, length: int) -> None:
     expected = bytearray(contents(image))
     driver = await opened(image)

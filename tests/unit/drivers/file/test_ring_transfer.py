@@ -15,7 +15,7 @@ from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.drivers.file.bounce import SHORT
 from blkdebug_async.drivers.file.direct import Alignment
 from blkdebug_async.drivers.file.ring_transfer import RingTransfer
-from blkdebug_async.drivers.file.rings import READ, READV, WRITE, WRITEV
+from blkdebug_async.drivers.file.rings import ASYNC, READ, READV, WRITE, WRITEV
 from blkdebug_async.drivers.file.transfer import IOV_MAX
 from blkdebug_async.drivers.file.uring import Uring
 from blkdebug_async.units import KIB, MIB
@@ -204,9 +204,25 @@ async def test_memory_of_two_requests_is_never_the_same(fd: int) -> None:
     async with asyncio.TaskGroup() as group:
         for number, buffer in enumerate(buffers):
             group.create_task(_read(ring, fd, Iovec.over(buffer), 512 * number))
-        while kernel.batches != [3]:
+        for _ in range(3):
             await asyncio.sleep(0)
+        assert kernel.batches == [3]
         kernel.answer()
     for number, buffer in enumerate(buffers):
         assert buffer == CONTENT[512 * number : 512 * number + KIB]
+    ring.close()
+
+
+async def test_a_long_copy_is_left_to_a_thread_of_the_kernel(fd: int) -> None:
+    kernel = FakeKernel()
+    ring = transfer(kernel)
+    for length in (MIB, MIB + 1):
+        await ring.write(fd, Iovec.of([bytes(length)]), 0, 0)
+        await ring.read(fd, Iovec.over(bytearray(length)), 0, 0)
+    assert kernel.seen == [
+        (WRITE, 0, MIB),
+        (READ, 0, MIB),
+        (WRITE, ASYNC, MIB + 1),
+        (READ, ASYNC, MIB + 1),
+    ]
     ring.close()
