@@ -12,18 +12,21 @@ class LastFirst:
     """
 
     def __init__(self) -> None:
-        self._waiting: list[asyncio.Event] = []
+        self._waiting: list[asyncio.Future[None]] = []
 
     async def take_turn(self) -> None:
         """Wait for the next turn."""
-        event = asyncio.Event()
+        loop = asyncio.get_running_loop()
         if not self._waiting:
             # One turn more than it takes: whoever came before the loop turned is waiting by then.
-            loop = asyncio.get_running_loop()
             loop.call_soon(loop.call_soon, self._wake)
-        self._waiting.append(event)
-        await event.wait()
+        turned = loop.create_future()
+        self._waiting.append(turned)
+        await turned
 
     def _wake(self) -> None:
         while self._waiting:
-            self._waiting.pop().set()
+            turned = self._waiting.pop()
+            # Whoever was cancelled has cancelled it.
+            if not turned.done():
+                turned.set_result(None)
