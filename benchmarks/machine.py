@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-PACKAGES = ("blkdebug_async", "uvloop", "liburing", "aiofiles")
+PACKAGES = ("blkdebug_async", "uvloop", "aiofiles")
 PEERS = ("qemu-img", "qemu-io")
 
 
