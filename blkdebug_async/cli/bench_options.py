@@ -77,7 +77,7 @@ class BenchOptions:
     format: str | None = None
     image_opts: bool = False
     settings: OpenSettings = field(
-        default_factory=lambda: OpenSettings(cache=CACHE_MODES["writeback"])
+        default_factory=lambda: OpenSettings(cache=CACHE_MODES["writeback"], aio="auto")
     )
     compat: Compat = field(default_factory=lambda: COMPAT["none"])
     output_format: str = "table"

@@ -174,6 +174,8 @@ def parse_bench_options(caller: Caller, words: Sequence[str], warn: Warn) -> Ben
     """
     options = BenchOptions()
     options.settings.unmap = False
+    if not caller.is_qemu:
+        options.settings.aio = "auto"
     options.settings.cache = CACHE_MODES["writeback"]
     long = _BENCH if caller.is_qemu else (*_BENCH, *_OURS)
     given = _ImgGetopt(caller, "bench", words, _BENCH_LETTERS, long)

@@ -69,6 +69,7 @@ class OpenSettings:
     force_share: bool = False
     unmap: bool = True
     cache: CacheMode = field(default_factory=lambda: CACHE_MODES["writethrough"])
+    #: "auto" is not QEMU's: what is best for each request, until something else is asked for.
     aio: str = "threads"
 
     def apply(self, letter: str, value: str) -> bool:
@@ -103,7 +104,7 @@ class OpenSettings:
         if mode not in _AIO_MODES:
             raise ErrorReport(f"Invalid aio option: {mode}")
         # QEMU has a flag for each of the others: threads takes nothing back, native goes first.
-        if mode != "threads" and self.aio != "native":
+        if self.aio == "auto" or (mode != "threads" and self.aio != "native"):
             self.aio = mode
 
     def _apply_switch(self, letter: str) -> bool:

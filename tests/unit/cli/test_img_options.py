@@ -40,7 +40,21 @@ def test_defaults_are_those_of_qemu() -> None:
     assert request.flags.read_only
     assert not request.flags.unmap
     assert not request.writethrough
-    assert request.flags.aio == "threads"
+
+
+@pytest.mark.parametrize(
+    ("caller", "words", "aio"),
+    [
+        (QEMU, (), "threads"),
+        (OURS, (), "auto"),
+        (OURS, ("-i", "threads"), "threads"),
+        (OURS, ("-i", "io_uring", "-i", "threads"), "io_uring"),
+    ],
+)
+def test_how_files_are_served_is_ours_to_choose_unless_it_is_said(
+    caller: Caller, words: tuple[str, ...], aio: str
+) -> None:
+    assert parse(*words, "img", caller=caller).settings.aio == aio
 
 
 def test_all_options_have_their_place() -> None:

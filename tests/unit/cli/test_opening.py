@@ -16,7 +16,7 @@ def request(*options: tuple[str, str], given: Options | None = None) -> OpenRequ
 
 
 def test_the_defaults_are_those_of_qemu_io() -> None:
-    flags = OpenFlags(unmap=True)
+    flags = OpenFlags(unmap=True, aio="threads")
     assert request() == OpenRequest("img", {}, flags, True, False)
 
 
@@ -35,13 +35,13 @@ def test_a_cache_mode_stands_for_flags(
     mode: str, direct: bool, no_flush: bool, writethrough: bool
 ) -> None:
     opened = request(("t", "unsafe"), ("t", mode))
-    assert opened.flags == OpenFlags(unmap=True, direct=direct, no_flush=no_flush)
+    assert opened.flags == OpenFlags(unmap=True, aio="threads", direct=direct, no_flush=no_flush)
     assert opened.writethrough is writethrough
 
 
 def test_n_keeps_the_rest_of_the_cache_mode() -> None:
     opened = request(("t", "unsafe"), ("n", ""))
-    assert opened.flags == OpenFlags(unmap=True, direct=True, no_flush=True)
+    assert opened.flags == OpenFlags(unmap=True, aio="threads", direct=True, no_flush=True)
     assert not opened.writethrough
 
 
@@ -72,7 +72,7 @@ def test_native_aio_goes_first_and_threads_take_nothing_back(
 
 def test_switches_are_flags() -> None:
     opened = request(("r", ""), ("s", ""), ("C", ""))
-    assert opened.flags == OpenFlags(unmap=True, read_only=True, copy_on_read=True)
+    assert opened.flags == OpenFlags(unmap=True, aio="threads", read_only=True, copy_on_read=True)
     assert opened.snapshot
 
 
