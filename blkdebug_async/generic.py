@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from operator import is_
 from typing import Final, NamedTuple
 
 from blkdebug_async.block.flags import OpenFlags
@@ -26,7 +27,6 @@ _SWITCHES: Final = {
     "auto-read-only": Kind.BOOL,
     "force-share": Kind.BOOL,
 }
-_ONLY_BOOL: Final = frozenset({bool})
 #: Those that a child has from its parent.
 _HANDED_DOWN: Final = (
     "cache.direct",
@@ -107,23 +107,18 @@ def take_switches(options: Options, flags: OpenFlags) -> OpenFlags:
     QEMU: block.c, update_flags_from_options().
     """
     given: Options = {name: options.pop(name, False) for name in _SWITCHES}
-    if not _ONLY_BOOL.issuperset(map(type, given.values())):
-        reader = OptionReader(given, driver="")
-        reader.check(_SWITCHES)
-        given = {name: reader.take_bool(name, False) for name in _SWITCHES}
-    direct, no_flush, read_only, auto_read_only, force_share = wanted = [
-        value is True for value in given.values()
-    ]
     now = [flags.direct, flags.no_flush, flags.read_only, flags.auto_read_only, flags.force_share]
-    if wanted == now:
+    if all(map(is_, given.values(), now)):
         return flags
+    reader = OptionReader(given, driver="")
+    reader.check(_SWITCHES)
     return replace(
         flags,
-        direct=direct,
-        no_flush=no_flush,
-        read_only=read_only,
-        auto_read_only=auto_read_only,
-        force_share=force_share,
+        direct=reader.take_bool("cache.direct", False),
+        no_flush=reader.take_bool("cache.no-flush", False),
+        read_only=reader.take_bool("read-only", False),
+        auto_read_only=reader.take_bool("auto-read-only", False),
+        force_share=reader.take_bool("force-share", False),
     )
 
 

@@ -200,8 +200,6 @@ class TreeOpener:
     async def _open(self, source: NodeSource, place: Place) -> Node:
         place.check_depth()
         match source:
-            case Driver():
-                return await self._open_driver(source, place, {})
             case ChildOptions():
                 if source.reference is not None:
                     return self.find(source.reference, device=source.reference)
@@ -210,6 +208,8 @@ class TreeOpener:
                 )
             case str():
                 return await self._open_options(*_unfold_json(source, {}), place)
+            case Driver():
+                return await self._open_driver(source, place, {})
             case Mapping():
                 return await self._open_options(None, flatten(_as_nested(source)), place)
 
@@ -246,7 +246,8 @@ class TreeOpener:
         explicit = clone(options)
         parent = place.inherit(options)
         driver = text_option(options, "driver")
-        protocol = place.protocol if driver is None else find_driver(driver).is_protocol
+        known = None if driver is None else find_driver(driver)
+        protocol = place.protocol if known is None else known.is_protocol
         fill_in(options, place.flags)
         if protocol and (driver is None or filename is not None):
             driver = name_protocol(filename, options, driver)
@@ -254,11 +255,11 @@ class TreeOpener:
         allows_backing = self._drop_null_backing(explicit, options)
         working = clone(options)
         if driver is not None and protocol:
-            plan = _Plan(find_driver(driver), told, place, working, None, allows_backing)
-            return await self._open_plan(plan)
+            known = known or find_driver(driver)
+            return await self._open_plan(_Plan(known, told, place, working, None, allows_backing))
         file = await self._open_file_child(filename, working, told, place)
         try:
-            kind = await guess_format(file, filename) if driver is None else find_driver(driver)
+            kind = known or await guess_format(file, filename)
             options["driver"] = kind.name
             probed = file if driver is None else None
             return await self._open_plan(_Plan(kind, told, place, working, probed, allows_backing))

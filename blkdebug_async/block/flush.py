@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from blkdebug_async.block.driver import has
+from blkdebug_async.block.driver import Driver, has
 from blkdebug_async.block.state import NodeState
 from blkdebug_async.block.target import Target
 from blkdebug_async.block.tracked import Request
@@ -38,11 +38,12 @@ class Flusher:
             return False
         if node.flags.read_only:
             return True
+        kind = type(driver)
         return (
             self._flushed_generation == node.generation
             and not self._active
-            and not has(driver, "flush_to_os")
-            and not has(driver, "flush_everything")
+            and kind.flush_to_os is Driver.flush_to_os
+            and kind.flush_everything is Driver.flush_everything
             and not (driver.file is not None and driver.file.hears(Event.FLUSH_TO_OS))
         )
 

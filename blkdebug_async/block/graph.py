@@ -105,7 +105,7 @@ def node_permissions(node: GraphNode, *, all_below: bool = True) -> None:
     before: list[tuple[Edge, Permissions]] = []
     changed: list[GraphNode] = []
     # Who has several parents comes after all of them, so each node is asked once.
-    nodes = parents_first(node, _below)
+    nodes = parents_first(node, _below) if node.children else [node]
     stale = set(nodes) if all_below else {node}
     try:
         for each in nodes:
@@ -151,8 +151,9 @@ def _parents_first(top: N, below: Callable[[N], Sequence[N]]) -> list[N]:
     return list(reversed(done))
 
 
-def _below(node: GraphNode) -> list[GraphNode]:
-    return [edge.node for edge in node.children]
+def _below(node: GraphNode) -> Sequence[GraphNode]:
+    # An empty list is there already.
+    return [edge.node for edge in node.children] if node.children else ()
 
 
 def _refresh(

@@ -266,17 +266,20 @@ class OptionReader:
                 check_value(key, text, kinds[key])
 
     def _take(self, name: str) -> str | None:
-        # Most options are not there.
-        return as_text(self._options.pop(name)) if name in self._options else None
+        return as_text(self._options.pop(name, None))
 
     def take_str(self, name: str, default: T) -> str | T:
         """Take a text; numbers and switches count as what one would have typed."""
+        if name not in self._options:
+            return default
         text = self._take(name)
         return default if text is None else text
 
     def take_size(self, name: str, default: T) -> int | T:
         """Take a size in bytes, as scan_size() reads it."""
-        value = self._options.pop(name, None)
+        if name not in self._options:
+            return default
+        value = self._options.pop(name)
         if type(value) is int and 0 <= value < _UINT64:
             return value
         text = as_text(value)
@@ -284,7 +287,9 @@ class OptionReader:
 
     def take_number(self, name: str, default: T) -> int | T:
         """Take a number, as scan_number() reads it."""
-        value = self._options.pop(name, None)
+        if name not in self._options:
+            return default
+        value = self._options.pop(name)
         if type(value) is int and 0 <= value < _UINT64:
             return value
         text = as_text(value)
@@ -292,7 +297,9 @@ class OptionReader:
 
     def take_bool(self, name: str, default: T) -> bool | T:
         """Take a switch."""
-        value = self._options.pop(name, None)
+        if name not in self._options:
+            return default
+        value = self._options.pop(name)
         if isinstance(value, bool):
             return value
         text = as_text(value)
@@ -300,6 +307,8 @@ class OptionReader:
 
     def take_enum(self, name: str, allowed: type[E] | Iterable[E], default: T) -> E | T:
         """Take one of several words."""
+        if name not in self._options:
+            return default
         text = self._take(name)
         return default if text is None else parse_enum(text, allowed)
 

@@ -85,7 +85,8 @@ class BlkdebugDriver(FilterDriver):
         self._image = image
         self._config = config or _PLAIN
         self._rules = (*self._config.rules, *rules)
-        self.options |= spell_options(self._config, self._rules)
+        if self._rules or config is not None:
+            self.options |= spell_options(self._config, self._rules)
         self._reader: OptionReader | None = None
         self._config_name: str | None = None
         self._limits = UNLIMITED
@@ -145,6 +146,9 @@ class BlkdebugDriver(FilterDriver):
 
     def _watch_phases(self) -> None:
         machine = self.machine
+        if not machine.has_breakpoints:
+            self.holds_completion = self._holds_driver = False
+            return
         self.holds_completion = machine.watches_phase(Phase.BEFORE_COMPLETION)
         self._holds_driver = machine.watches_phase(Phase.BEFORE_DRIVER) or machine.watches_phase(
             Phase.AFTER_DRIVER
@@ -171,8 +175,9 @@ class BlkdebugDriver(FilterDriver):
         return [(parked.tag, parked.request) for parked in self.breakpoints.parked()]
 
     def release_suspended(self) -> None:
-        self.machine.remove_all_breakpoints()
-        self._watch_phases()
+        if self.machine.has_breakpoints:
+            self.machine.remove_all_breakpoints()
+            self._watch_phases()
         self.breakpoints.resume_everything()
 
     # --- requests ---

@@ -90,6 +90,11 @@ class RuleMachine:
         """What verdict() asks: always the same object; while it is empty, verdict() is None."""
         return self._armed
 
+    @property
+    def has_breakpoints(self) -> bool:
+        """Whether there is any breakpoint."""
+        return bool(self._tagged)
+
     def watches_phase(self, phase: Phase) -> bool:
         """Tell whether any breakpoint is for a phase."""
         return phase in self._rules
