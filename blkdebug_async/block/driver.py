@@ -137,6 +137,9 @@ class Driver(ABC):
         if _stands_before(cls, "pwritev", "pwritev_nowait"):
             setattr(cls, "pwritev_nowait", Driver.pwritev_nowait)  # noqa: B010
 
+        if _stands_before(cls, "fire", "fires_nowait"):
+            setattr(cls, "fires_nowait", Driver.fires_nowait)  # noqa: B010
+
     # --- life ---
 
     @classmethod
@@ -336,6 +339,17 @@ class Driver(ABC):
 
     async def fire(self, event: Event, request: Request | None) -> None:
         """Hear a debug event; may wait. Called for events in heard only."""
+
+    def fires_nowait(self, event: Event) -> bool:
+        """Tell whether fire_nowait() does for an event in heard what fire() does.
+
+        Only if it needs no request, and if firing the event twice does no more than doing it once:
+        a request that cannot be done at once after all fires it again.
+        """
+        return False
+
+    def fire_nowait(self, event: Event) -> None:
+        """Hear a debug event at once. Called only if fires_nowait() says so."""
 
     async def before_completion(self, request: Request) -> None:
         """See a request after its work and before it is finished; may wait."""

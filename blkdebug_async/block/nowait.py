@@ -84,9 +84,10 @@ class NowaitPath:
             or node.tracker.serialising
             or node.context.observer is not None
             or driver.holds_completion
-            or (heard and (Event.PWRITEV in heard or Event.PWRITEV_DONE in heard))
         ):
             return False
+        if heard and (Event.PWRITEV in heard or Event.PWRITEV_DONE in heard):
+            return self._write_heard(offset, length, iov, flags)
         if (offset | length) & node.align_mask:
             return self._write_padded(offset, length, iov, flags)
         return length <= node.longest_at_once and self._write(offset, length, iov, flags)
@@ -96,6 +97,26 @@ class NowaitPath:
         if not node.driver.pwritev_nowait(offset, length, iov, flags):
             return False
         node.generation += 1
+        return True
+
+    def _write_heard(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        """Write whole blocks, on a node that hears of it and can do so at once."""
+        node = self._node
+        driver = node.driver
+        heard = [event for event in (Event.PWRITEV, Event.PWRITEV_DONE) if event in driver.heard]
+        if (
+            not length
+            or length > node.longest_at_once
+            or (offset | length) & node.align_mask
+            or not all(map(driver.fires_nowait, heard))
+        ):
+            return False
+        if Event.PWRITEV in heard:
+            driver.fire_nowait(Event.PWRITEV)
+        if not self._write(offset, length, iov, flags):
+            return False
+        if Event.PWRITEV_DONE in heard:
+            driver.fire_nowait(Event.PWRITEV_DONE)
         return True
 
     def _write_padded(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:

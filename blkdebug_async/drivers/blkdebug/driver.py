@@ -207,12 +207,16 @@ class BlkdebugDriver(FilterDriver):
             await self.file.pwritev(offset, length, iov, flags, request)
 
     def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
-        if self._armed or self._holds_driver:
+        if self._holds_driver:
+            return False
+        if self._armed and self.machine.meets(IoType.READ, offset, length):
             return False
         return self.file.preadv_nowait(offset, length, iov)
 
     def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
-        if self._armed or self._holds_driver:
+        if self._holds_driver:
+            return False
+        if self._armed and self.machine.meets(IoType.WRITE, offset, length):
             return False
         return self.file.pwritev_nowait(offset, length, iov, flags)
 
@@ -280,6 +284,12 @@ class BlkdebugDriver(FilterDriver):
     async def fire(self, event: Event, request: Request | None) -> None:
         for tags in self.machine.on_event(event, request):
             await self.breakpoints.park_all(tags, request)
+
+    def fires_nowait(self, event: Event) -> bool:
+        return self.machine.only_arms(event)
+
+    def fire_nowait(self, event: Event) -> None:
+        self.machine.arm(event)
 
     async def before_completion(self, request: Request) -> None:
         await self._hold(Phase.BEFORE_COMPLETION, request)

@@ -67,6 +67,8 @@ class RuleMachine:
         # Dictionaries used as ordered sets, oldest first; a key without rules is not there.
         self._rules: dict[Event | Phase, dict[_Entry, None]] = {}
         self._heard: set[Event] = set()
+        # Those of them that do no more than arm injections.
+        self._arming: set[Event] = set()
         self._tagged: dict[str, dict[_Entry, None]] = {}
         # Where a rule was ever removed by its value: each value to the rules that have it.
         self._alike: dict[Event | Phase, dict[Rule, dict[_Entry, None]]] = {}
@@ -116,6 +118,10 @@ class RuleMachine:
             self._alike[place].setdefault(rule, {})[entry] = None
         if isinstance(place, Event):
             self._heard.add(place)
+            if not isinstance(rule, InjectError):
+                self._arming.discard(place)
+            elif len(self._rules[place]) == 1:
+                self._arming.add(place)
         if isinstance(rule, Suspend):
             self._tagged.setdefault(rule.tag, {})[entry] = None
 
@@ -192,6 +198,31 @@ class RuleMachine:
             return (held,) if held else ()
         first = next(tags, None)
         return () if first is None else ((tag,) for tag in chain((first,), tags))
+
+    def only_arms(self, event: Event) -> bool:
+        """Tell whether an event that is heard does nothing but arm injections.
+
+        Then it makes no difference whether it is announced once or again and again.
+        """
+        return event in self._arming
+
+    def arm(self, event: Event) -> None:
+        """Apply the rules of an event that only arms: on_event() in short."""
+        armed = self._armed
+        # As the start of any visit; of 2018, one that is held has its state overwritten by this.
+        self._next_state = self._state
+        arms = False
+        for entry in reversed(self._rules[event]):
+            rule = entry.rule
+            if isinstance(rule, InjectError) and self._applies(entry):
+                if not arms:
+                    armed.clear()
+                    arms = True
+                armed[entry] = rule
+
+    def meets(self, iotype: IoType, offset: int, length: int) -> bool:
+        """Tell, without asking for a verdict, whether an armed rule is for a piece of a request."""
+        return any(rule.matches(iotype, offset, length) for rule in self._armed.values())
 
     def on_phase(self, phase: Phase, request: RequestView) -> tuple[str, ...]:
         """Apply the breakpoints of a phase.
@@ -293,11 +324,21 @@ class RuleMachine:
             _drop(self._alike[place], rule, entry)
             if not self._alike[place]:
                 del self._alike[place]
-        if isinstance(place, Event) and place not in self._rules:
-            self._heard.remove(place)
+        if isinstance(place, Event):
+            self._look_again_at(place, rule)
         self._armed.pop(entry, None)
         if isinstance(rule, Suspend):
             _drop(self._tagged, rule.tag, entry)
+
+    def _look_again_at(self, event: Event, removed: Rule) -> None:
+        entries = self._rules.get(event)
+        if entries is None:
+            self._heard.remove(event)
+            self._arming.discard(event)
+        elif not isinstance(removed, InjectError) and all(
+            isinstance(entry.rule, InjectError) for entry in entries
+        ):
+            self._arming.add(event)
 
 
 def _place(rule: Rule) -> Event | Phase:

@@ -423,3 +423,56 @@ def test_unused_does_not_list_what_was_used_up_or_removed() -> None:
     machine.verdict(IoType.READ, 0, 512)
     machine.remove_breakpoint("A")
     assert machine.unused() == []
+
+
+# --- events that only arm ----------------------------------------------------------------------
+
+
+def test_event_only_arms_while_all_of_its_rules_are_injections() -> None:
+    machine = RuleMachine([InjectError(Event.PWRITEV)])
+    assert machine.only_arms(Event.PWRITEV)
+    assert not machine.only_arms(Event.READ_AIO)
+
+    machine.add_rule(Suspend("A", event=Event.PWRITEV))
+    machine.add_rule(InjectError(Event.PWRITEV))
+    assert not machine.only_arms(Event.PWRITEV)
+
+    machine.remove_breakpoint("A")
+    assert machine.only_arms(Event.PWRITEV)
+
+
+def test_event_does_more_than_arm_while_any_other_rule_is_left() -> None:
+    change = SetState(Event.PWRITEV, new_state=2)
+    machine = RuleMachine([InjectError(Event.PWRITEV), change, change])
+
+    machine.remove_rule(change)
+
+    assert not machine.only_arms(Event.PWRITEV)
+
+
+def test_event_without_rules_left_arms_nothing() -> None:
+    rule = InjectError(Event.PWRITEV)
+    machine = RuleMachine([rule])
+
+    machine.remove_rule(rule)
+
+    assert not machine.only_arms(Event.PWRITEV)
+
+
+def test_arming_again_changes_nothing() -> None:
+    machine = RuleMachine([InjectError(Event.PWRITEV, errno=ENOSPC, once=True, sector=1)])
+    machine.arm(Event.PWRITEV)
+    machine.arm(Event.PWRITEV)
+
+    assert not machine.meets(IoType.WRITE, 0, 512)
+    assert machine.meets(IoType.WRITE, 0, 1024)
+    assert machine.verdict(IoType.WRITE, 0, 1024) == Verdict(ENOSPC, immediately=False)
+    assert machine.verdict(IoType.WRITE, 0, 1024) is None
+
+
+def test_arming_leaves_what_is_armed_where_no_rule_is_for_the_state() -> None:
+    machine = RuleMachine([InjectError(Event.PWRITEV), InjectError(Event.PWRITEV_DONE, state=2)])
+    machine.arm(Event.PWRITEV)
+    machine.arm(Event.PWRITEV_DONE)
+
+    assert machine.meets(IoType.WRITE, 0, 512)

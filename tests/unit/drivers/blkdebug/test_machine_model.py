@@ -165,11 +165,17 @@ class Pair:
     held: list[tuple[Iterator[tuple[str, ...]], Iterator[list[str]]]] = field(default_factory=list)
 
     def take(self, step: Step) -> None:
-        if isinstance(step, Event):
+        if isinstance(step, Event) and self.machine.only_arms(step):
+            self.machine.arm(step)
+            self.machine.arm(step)
+            assert next(self.model.event(step), None) is None
+        elif isinstance(step, Event):
             machine_side = iter(self.machine.on_event(step))
             self.go_on(machine_side, self.model.event(step))
         elif isinstance(step, tuple):
+            met = self.machine.meets(*step)
             verdict = self.machine.verdict(*step)
+            assert met or verdict is None
             given_up = None if verdict is None else (verdict.errno, verdict.immediately)
             assert given_up == self.model.check(*step)
         elif isinstance(step, str):
