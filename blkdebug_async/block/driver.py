@@ -341,15 +341,24 @@ class Driver(ABC):
         """Hear a debug event; may wait. Called for events in heard only."""
 
     def fires_nowait(self, event: Event) -> bool:
-        """Tell whether fire_nowait() does for an event in heard what fire() does.
+        """Tell whether fire_nowait() does for an event in heard all that fire() does.
 
-        Only if it needs no request, and if firing the event twice does no more than doing it once:
-        a request that cannot be done at once after all fires it again.
+        A class that overrides fire() and not this one always wants to be asked by fire().
+        """
+        return False
+
+    def lets_write(self, event: Event, offset: int, length: int) -> bool:
+        """Tell whether a write is done just the same if an event is fired after it, not before.
+
+        Args:
+            event: One for which fires_nowait() holds.
+            offset: First byte of the write.
+            length: Its bytes.
         """
         return False
 
     def fire_nowait(self, event: Event) -> None:
-        """Hear a debug event at once. Called only if fires_nowait() says so."""
+        """Hear a debug event, on behalf of nobody. Called only if fires_nowait() says so."""
 
     async def before_completion(self, request: Request) -> None:
         """See a request after its work and before it is finished; may wait."""

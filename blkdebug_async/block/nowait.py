@@ -109,14 +109,13 @@ class NowaitPath:
             or length > node.longest_at_once
             or (offset | length) & node.align_mask
             or not all(map(driver.fires_nowait, heard))
+            or not (heard[0] is Event.PWRITEV_DONE or driver.lets_write(heard[0], offset, length))
+            or not self._write(offset, length, iov, flags)
         ):
             return False
-        if Event.PWRITEV in heard:
-            driver.fire_nowait(Event.PWRITEV)
-        if not self._write(offset, length, iov, flags):
-            return False
-        if Event.PWRITEV_DONE in heard:
-            driver.fire_nowait(Event.PWRITEV_DONE)
+        # Only now, for nothing may have happened if the write was not possible.
+        for event in heard:
+            driver.fire_nowait(event)
         return True
 
     def _write_padded(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:

@@ -288,6 +288,9 @@ class BlkdebugDriver(FilterDriver):
     def fires_nowait(self, event: Event) -> bool:
         return self.machine.only_arms(event)
 
+    def lets_write(self, event: Event, offset: int, length: int) -> bool:
+        return not self.machine.arms_against(event, IoType.WRITE, offset, length)
+
     def fire_nowait(self, event: Event) -> None:
         self.machine.arm(event)
 

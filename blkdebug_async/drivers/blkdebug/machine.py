@@ -200,11 +200,17 @@ class RuleMachine:
         return () if first is None else ((tag,) for tag in chain((first,), tags))
 
     def only_arms(self, event: Event) -> bool:
-        """Tell whether an event that is heard does nothing but arm injections.
-
-        Then it makes no difference whether it is announced once or again and again.
-        """
+        """Tell whether an event that is heard does nothing but arm injections."""
         return event in self._arming
+
+    def arms_against(self, event: Event, iotype: IoType, offset: int, length: int) -> bool:
+        """Tell whether an event that only arms would arm a rule for a piece of a request."""
+        return any(
+            isinstance(rule := entry.rule, InjectError)
+            and self._applies(entry)
+            and rule.matches(iotype, offset, length)
+            for entry in self._rules[event]
+        )
 
     def arm(self, event: Event) -> None:
         """Apply the rules of an event that only arms: on_event() in short."""

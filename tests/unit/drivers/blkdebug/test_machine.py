@@ -459,9 +459,18 @@ def test_event_without_rules_left_arms_nothing() -> None:
     assert not machine.only_arms(Event.PWRITEV)
 
 
-def test_arming_again_changes_nothing() -> None:
+def test_event_that_only_arms_is_asked_before_whom_it_would_harm() -> None:
+    machine = RuleMachine(
+        [InjectError(Event.PWRITEV, sector=1), InjectError(Event.PWRITEV, state=2)]
+    )
+
+    assert machine.arms_against(Event.PWRITEV, IoType.WRITE, 512, 512)
+    assert not machine.arms_against(Event.PWRITEV, IoType.WRITE, 0, 512)
+    assert not machine.armed
+
+
+def test_what_is_armed_meets_what_it_is_for() -> None:
     machine = RuleMachine([InjectError(Event.PWRITEV, errno=ENOSPC, once=True, sector=1)])
-    machine.arm(Event.PWRITEV)
     machine.arm(Event.PWRITEV)
 
     assert not machine.meets(IoType.WRITE, 0, 512)

@@ -166,8 +166,9 @@ class Pair:
 
     def take(self, step: Step) -> None:
         if isinstance(step, Event) and self.machine.only_arms(step):
+            against = self.machine.arms_against(step, IoType.WRITE, 0, 512)
             self.machine.arm(step)
-            self.machine.arm(step)
+            assert not against or self.machine.meets(IoType.WRITE, 0, 512)
             assert next(self.model.event(step), None) is None
         elif isinstance(step, Event):
             machine_side = iter(self.machine.on_event(step))
