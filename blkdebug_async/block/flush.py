@@ -9,13 +9,25 @@ QEMU: block/io.c, bdrv_co_flush().
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
+from typing import Protocol
 
 from blkdebug_async.block.driver import Driver, has
 from blkdebug_async.block.state import NodeState
-from blkdebug_async.block.target import Target
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.events import Event, IoType
+
+
+class Flushed(Protocol):
+    """What is flushed with a node."""
+
+    def flush(self, parent: Request | None) -> Coroutine[object, None, None]:
+        """Make everything safe that was written before this call."""
+        ...
+
+    def is_flushed(self) -> bool:
+        """Tell whether flush() would do nothing that anybody could see."""
+        ...
 
 
 class Flusher:
@@ -26,13 +38,13 @@ class Flusher:
     def __init__(self, node: NodeState) -> None:
         self._node = node
         #: The children that we may write to.
-        self.targets: Sequence[Target] = ()
+        self.targets: Sequence[Flushed] = ()
         self._flushed_generation = 0
         self._active = False
         self._waiters: list[asyncio.Event] = []
 
-    def is_needless(self) -> bool:
-        """Tell whether flush(), but for its children, would do nothing that anybody could see."""
+    def is_flushed(self) -> bool:
+        """Tell whether flush() would do nothing that anybody could see."""
         node, driver = self._node, self._node.driver
         if node.context.observer is not None or driver.holds_completion:
             return False
@@ -45,6 +57,7 @@ class Flusher:
             and kind.flush_to_os is Driver.flush_to_os
             and kind.flush_everything is Driver.flush_everything
             and not (driver.file is not None and driver.file.hears(Event.FLUSH_TO_OS))
+            and all(target.is_flushed() for target in self.targets)
         )
 
     async def flush(self, parent: Request | None) -> None:
@@ -114,7 +127,8 @@ class Flusher:
         first: OSError | None = None
         for target in self.targets:
             try:
-                await target.flush(request)
+                if not target.is_flushed():
+                    await target.flush(request)
             except OSError as error:
                 first = first or error
         if first is not None:

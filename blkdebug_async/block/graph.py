@@ -11,7 +11,7 @@ from typing import Final, Protocol, TypeVar
 
 from blkdebug_async.block.driver import Driver
 from blkdebug_async.block.flags import OpenFlags
-from blkdebug_async.block.flush import Flusher
+from blkdebug_async.block.flush import Flushed, Flusher
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import (
     RESIZE,
@@ -24,7 +24,6 @@ from blkdebug_async.block.permissions import (
     find_conflict,
     together,
 )
-from blkdebug_async.block.target import Target
 from blkdebug_async.errors import BlockError
 from blkdebug_async.units import is_aligned
 
@@ -40,7 +39,7 @@ class Holder(Protocol):
         ...
 
 
-class Edge(Target, Protocol):
+class Edge(Flushed, Protocol):
     """What leads from a parent down to a node."""
 
     permissions: Permissions

@@ -145,6 +145,9 @@ class Child:
     def flush(self, parent: Request | None) -> Coroutine[object, None, None]:
         return self.node.flusher.flush(parent)
 
+    def is_flushed(self) -> bool:
+        return self.node.flusher.is_flushed()
+
     def block_status(
         self, offset: int, length: int, want_zero: bool, parent: Request | None
     ) -> Coroutine[object, None, BlockStatus]:
@@ -392,7 +395,7 @@ class Node(NodeState):
         """
         first: BaseException | None = None
         try:
-            if not self._is_flushed():
+            if not self.flusher.is_flushed():
                 await self.flusher.flush(None)
         except BaseException as error:
             first = error
@@ -409,11 +412,6 @@ class Node(NodeState):
                     first = _graver(first, error)
         if first is not None:
             raise first
-
-    def _is_flushed(self) -> bool:
-        return self.flusher.is_needless() and all(
-            edge.node._is_flushed() for edge in self.children if edge in self.flusher.targets
-        )
 
 
 def _graver(first: BaseException | None, error: BaseException) -> BaseException:
