@@ -119,7 +119,9 @@ async def test_what_is_written_at_once_is_safe_where_the_driver_makes_it_so() ->
 
 Make = Callable[[], Driver]
 NEITHER: dict[str, Make] = {
-    "armed rule": lambda: blocks(noting(), InjectError(Event.PWRITEV, sector=9)),
+    "armed rule": lambda: blocks(
+        noting(), InjectError(Event.PWRITEV_DONE, iotypes={IoType.READ, IoType.WRITE})
+    ),
     "phase before the driver": lambda: blocks(
         noting(), Suspend("tag", phase=Phase.BEFORE_DRIVER, state=5)
     ),
