@@ -121,10 +121,11 @@ def find_conflict(edges: Sequence[Permissions]) -> tuple[int, int, int] | None:
     takers = {bit: sum(1 for edge in edges if edge.taken & bit) for bit in NAMES.values()}
     for other in reversed(range(len(edges))):
         own, shared = edges[other]
-        if not any(count > bool(own & bit) for bit, count in takers.items() if not shared & bit):
-            continue
-        for taker in reversed(range(len(edges))):
-            missing = edges[taker].taken & ~shared
-            if taker != other and missing:
-                return other, taker, missing
+        if any(count > bool(own & bit) for bit, count in takers.items() if not shared & bit):
+            taker = next(
+                taker
+                for taker in reversed(range(len(edges)))
+                if taker != other and edges[taker].taken & ~shared
+            )
+            return other, taker, edges[taker].taken & ~shared
     return None

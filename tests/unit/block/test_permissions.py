@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from blkdebug_async.block.permissions import (
     ALL,
@@ -12,6 +14,7 @@ from blkdebug_async.block.permissions import (
     Role,
     child_permissions,
     describe,
+    find_conflict,
     together,
 )
 
@@ -83,3 +86,32 @@ def test_parents_together_take_all_and_share_what_all_share() -> None:
 
 def test_nobody_takes_nothing_and_shares_everything() -> None:
     assert together([]) == Permissions(0, ALL)
+
+
+permissions = st.builds(Permissions, st.integers(0, ALL), st.integers(0, ALL))
+
+
+@given(st.lists(permissions, max_size=6))
+def test_the_latest_parent_that_does_not_share_what_another_takes_is_found(
+    edges: list[Permissions],
+) -> None:
+    latest_first = range(len(edges) - 1, -1, -1)
+    conflicts = [
+        (other, taker, edges[taker].taken & ~edges[other].shared)
+        for other in latest_first
+        for taker in latest_first
+        if taker != other and edges[taker].taken & ~edges[other].shared
+    ]
+
+    assert find_conflict(edges) == (conflicts[0] if conflicts else None)
+
+
+@given(st.lists(permissions, max_size=6))
+def test_parents_together_take_what_any_takes_and_share_what_all_share(
+    edges: list[Permissions],
+) -> None:
+    taken, shared = together(edges)
+
+    for bit in (READ, WRITE, WRITE_UNCHANGED, RESIZE):
+        assert bool(taken & bit) == any(edge.taken & bit for edge in edges)
+        assert bool(shared & bit) == all(edge.shared & bit for edge in edges)

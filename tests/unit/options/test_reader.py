@@ -253,9 +253,10 @@ def test_of_several_wrong_values_the_first_in_the_order_of_qemu_is_refused() -> 
 
 
 def test_checking_passes_what_is_absent_null_or_of_the_right_kind() -> None:
-    options: Options = {"align": "4k", "config": None}
-    reader(options).check({"align": Kind.SIZE, "config": Kind.STR, "errno": Kind.NUMBER})
-    assert len(options) == 2
+    options: Options = {"align": "4k", "config": None, "once": Empty.LIST}
+    kinds = {"align": Kind.SIZE, "config": Kind.STR, "errno": Kind.NUMBER, "once": Kind.BOOL}
+    reader(options).check(kinds)
+    assert len(options) == 3
 
 
 @pytest.mark.parametrize(
@@ -326,6 +327,25 @@ def test_rules_are_taken_in_the_order_of_their_indices() -> None:
         {"event": None, "errno": None},
     ]
     assert options == {}
+
+
+def test_many_rules_are_taken_in_the_order_of_their_indices() -> None:
+    many = {f"rule.{index}.count": index for index in range(3000)}
+
+    rules = OptionReader(dict(reversed(many.items())), driver="x").take_rules(
+        "rule", {"count": Kind.NUMBER}
+    )
+
+    assert [rule.take_number("count", None) for rule in rules] == list(range(3000))
+
+
+def test_options_are_taken_by_what_they_begin_with() -> None:
+    options: Options = {"b.x": 1, "a": 2, "a.y.z": 3, "ab.x": 4}
+
+    taken = OptionReader(options, driver="x").take_all(("a.", "b."))
+
+    assert list(taken.items()) == [("b.x", 1), ("a.y.z", 3)]
+    assert options == {"a": 2, "ab.x": 4}
 
 
 def test_no_rules_are_an_empty_list() -> None:

@@ -13,6 +13,7 @@ from blkdebug_async.options.tree import (
     as_text,
     check_id,
     clone,
+    drop_child,
     extract,
     flatten,
     merge,
@@ -66,6 +67,8 @@ def test_a_nested_value_wins_over_a_dotted_key() -> None:
 
 @pytest.mark.parametrize("value", [b"bytes", 1j, object()])
 def test_a_value_that_no_option_has_is_refused(value: object) -> None:
+    with pytest.raises(OptionError, match=r"Option 'a' has a value of unknown type"):
+        flatten({"a": value})  # type: ignore[dict-item]
     with pytest.raises(OptionError, match=r"Option 'a\.x' has a value of unknown type"):
         flatten({"a": {"x": value}})  # type: ignore[dict-item]
 
@@ -128,6 +131,21 @@ def test_keys_are_walked_in_the_order_of_their_hashes() -> None:
 def test_of_two_keys_with_one_hash_the_latest_comes_first() -> None:
     assert qemu_order(["", "helpno"]) == ["helpno", ""]
     assert qemu_order(clone({"": 1, "helpno": 2})) == ["", "helpno"]
+
+
+@given(st.lists(st.text(), unique=True, min_size=2, max_size=40), st.integers(2, 40))
+def test_keys_have_the_same_order_however_many_others_there_are(keys: list[str], few: int) -> None:
+    some = keys[:few]
+
+    assert qemu_order(some) == [key for key in qemu_order(keys) if key in some]
+
+
+def test_forgetting_a_child_leaves_those_whose_names_begin_alike() -> None:
+    options: Options = {"image": "node", "image.driver": "raw", "images": 1, "x.image.y": 2}
+
+    drop_child(options, "image")
+
+    assert options == {"images": 1, "x.image.y": 2}
 
 
 @given(st.dictionaries(st.text(), SCALARS))

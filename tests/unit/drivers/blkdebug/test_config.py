@@ -79,6 +79,32 @@ def test_injection_may_say_everything() -> None:
     )
 
 
+def test_as_many_rules_are_read_as_there_are() -> None:
+    options: Options = {}
+    for index in range(40):
+        options |= {f"inject-error.{index}.event": "read_aio", f"inject-error.{index}.errno": index}
+
+    rules = parse(options).rules
+
+    assert [rule.errno for rule in rules if isinstance(rule, InjectError)] == list(range(40))
+
+
+def test_configuration_is_read_anew_where_only_a_type_differs() -> None:
+    assert parse_injection(once=True).once
+    assert complaint(injection(once=1)) == "Parameter 'once' expects 'on' or 'off'"
+    assert parse_injection(errno=1).errno == 1
+    assert complaint(injection(errno=True)) == "Parameter 'errno' expects a number"
+
+
+def test_configuration_is_read_anew_where_its_file_or_the_switches_differ() -> None:
+    text = '[inject-error]\nevent = "cluster_alloc_space"\n'
+    (rule,) = parse({}, text).rules
+
+    assert rule.event is Event.CLUSTER_ALLOC_SPACE
+    assert parse({}, "").rules == ()
+    assert "cluster_alloc_space" in complaint({}, text, SEED)
+
+
 def test_state_change_has_qemus_defaults() -> None:
     assert parse({"set-state.event": "l2_load"}).rules == (SetState(Event.L2_LOAD, new_state=0),)
 
