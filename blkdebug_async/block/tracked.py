@@ -134,7 +134,7 @@ class Tracker:
     __slots__ = ("_context", "_index", "requests", "serialising")
 
     #: Among so many requests one is looked for without an index.
-    few: ClassVar[int] = 16
+    few: ClassVar[int] = 64
 
     def __init__(self, context: Context) -> None:
         self._context = context

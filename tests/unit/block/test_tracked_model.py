@@ -183,7 +183,11 @@ class Indexed(Tracker):
     few: ClassVar[int] = 0
 
 
-TRACKERS = [Tracker, Indexed]
+class IndexedLater(Tracker):
+    few: ClassVar[int] = 4
+
+
+TRACKERS = [Tracker, Indexed, IndexedLater]
 
 
 def outcome(
