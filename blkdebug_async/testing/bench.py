@@ -12,6 +12,7 @@ from blkdebug_async.block.driver import Driver
 from blkdebug_async.disk import Disk
 from blkdebug_async.explore.choices import Choices
 from blkdebug_async.opening import open_disk
+from blkdebug_async.trace import Observer
 from blkdebug_async.units import KIB, align_down
 
 #: Bytes at the beginning of the disk with which the checks play, at most.
@@ -35,13 +36,17 @@ class Bench:
     choices: Choices
     #: Requests in a random sequence.
     requests: int
+    #: Whether somebody looks: then no request is answered at once, all are by coroutines.
+    observed: bool = False
 
     @asynccontextmanager
     async def open(self, *, read_only: bool | None = None) -> AsyncIterator[Disk]:
         """Open a fresh driver."""
         driver = self.make()
         read_only = not self.writable if read_only is None else read_only
-        async with open_disk(driver, read_only=read_only, warn=_ignore) as disk:
+        observer = _Looker() if self.observed else None
+        opening = open_disk(driver, read_only=read_only, observer=observer, warn=_ignore)
+        async with opening as disk:
             yield disk
 
     def window(self, disk: Disk) -> int:
@@ -91,6 +96,10 @@ class Bench:
         if error is not None:
             raise error
         return True
+
+
+class _Looker(Observer):
+    """Hears of everything and makes nothing of it."""
 
 
 def _ignore(message: str) -> None:

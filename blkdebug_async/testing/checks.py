@@ -19,6 +19,7 @@ from blkdebug_async.block.flags import (
     WRITE_UNCHANGED,
     ZERO,
 )
+from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.disk import Disk
 from blkdebug_async.errors import BlockError
@@ -216,6 +217,44 @@ async def truncate_keeps_what_remains(bench: Bench) -> None:
         _check(bench, model, 0, await disk.pread(0, window), "after truncate()")
 
 
+async def an_answer_at_once_is_the_same(bench: Bench) -> None:
+    """What is done at once is what the coroutines do, and what is refused has left no trace."""
+    async with bench.open() as disk:
+        window, length = bench.window(disk), disk.length
+        if bench.writable:
+            await disk.pwrite(0, bytes(1 + index % 251 for index in range(window)))
+        model = ByteModel(await _read_later(disk, 0, window))
+        for number in range(bench.requests):
+            offset, size = bench.range_in(window, disk.root.limits.request_alignment)
+            what = f"request {number} ({size} bytes at {offset}), tried at once"
+            if bench.writable and bench.choices.choose(2, "write"):
+                data = bench.pattern(size)
+                if disk.pwritev_nowait(offset, (data,)):
+                    model.pwrite(offset, data)
+                else:
+                    # All of it will be written again, so a part may have been.
+                    model.perhaps_pwrite(offset, data)
+            else:
+                found = bytearray(size)
+                if disk.preadv_nowait(offset, (found,)):
+                    _check(bench, model, offset, bytes(found), what)
+            if disk.length != length:
+                raise CheckFailedError(f"{what}: the length is {disk.length}, it was {length}")
+            after = await _read_later(disk, offset, size)
+            _check(bench, model, offset, after, what)
+            if bench.stores:
+                model.learn(offset, after)
+        after = await _read_later(disk, 0, window)
+        _check(bench, model, 0, after, "after requests that were tried at once")
+
+
+async def _read_later(disk: Disk, offset: int, length: int) -> bytes:
+    """Read by coroutines, even if it could be done at once."""
+    buffer = bytearray(length)
+    await disk.root.path.preadv(offset, length, Iovec.over(buffer), 0, None)
+    return bytes(buffer)
+
+
 async def disjoint_requests_do_not_disturb_each_other(bench: Bench) -> None:
     """Writes at the same time, to neighbouring blocks, all arrive."""
     if not bench.writable:
@@ -367,6 +406,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     a_flush_loses_nothing,
     block_status_covers_the_disk,
     truncate_keeps_what_remains,
+    an_answer_at_once_is_the_same,
     disjoint_requests_do_not_disturb_each_other,
     a_cancelled_request_leaves_it_usable,
     read_only_is_respected,

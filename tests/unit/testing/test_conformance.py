@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from errno import EIO
 
 import pytest
 
-from blkdebug_async.block.driver import NodeSource
+from blkdebug_async.block.driver import Driver, NodeSource
 from blkdebug_async.block.flags import DATA, ZERO
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.block.tracked import Request
+from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.errors import BlockError
 from blkdebug_async.testing import (
     NonConformingError,
@@ -73,6 +75,43 @@ class TearsBlocksWhenCancelled(RecordingDriver):
                 await asyncio.sleep(0)
 
 
+class AnswersAtOnceWithTheWrongBytes(MemoryDriver):
+    def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
+        done = super().preadv_nowait(offset, length, iov)
+        iov.copy_from(iov.tobytes()[::-1])
+        return done
+
+
+class AnswersAtOnceWithoutWriting(MemoryDriver):
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        return True
+
+
+class WritesElsewhereAndRefuses(MemoryDriver):
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        super().pwritev_nowait((offset + SIZE // 2) % SIZE, 1, Iovec.of([b"?"]), 0)
+        return False
+
+
+class GrowsAtOnce(MemoryDriver):
+    has_variable_length = True
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        super().pwritev_nowait(self.length(), 1, Iovec.of([b"x"]), 0)
+        return False
+
+
+class IsWrongWhereNobodyLooks(MemoryDriver):
+    # Unless somebody looks, this is never asked.
+    async def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> None:
+        return
+
+    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
+        return super().pwritev_nowait(offset, length, iov, flags)
+
+
 class LeavesATaskBehind(RecordingDriver):
     async def pwritev(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
@@ -105,6 +144,24 @@ async def test_mistake_is_found(kind: type[RecordingDriver], check: str, found: 
         await check_driver(
             lambda: kind(SIZE, Limits(request_alignment=512), zero_flags=0), requests=60
         )
+    assert check in caught.value.findings
+
+
+@pytest.mark.parametrize(
+    ("make", "check", "found"),
+    [
+        (AnswersAtOnceWithTheWrongBytes, "an_answer_at_once_is_the_same", "tried at once: byte"),
+        (AnswersAtOnceWithoutWriting, "an_answer_at_once_is_the_same", "tried at once: byte"),
+        (WritesElsewhereAndRefuses, "an_answer_at_once_is_the_same", "tried at once: byte"),
+        (GrowsAtOnce, "an_answer_at_once_is_the_same", "tried at once: the length is"),
+        (IsWrongWhereNobodyLooks, "it_reads_back_what_was_written", "expected"),
+    ],
+)
+async def test_mistake_in_one_of_both_ways_is_found(
+    make: Callable[[int], Driver], check: str, found: str
+) -> None:
+    with pytest.raises(NonConformingError, match=found) as caught:
+        await check_driver(lambda: make(SIZE), requests=40)
     assert check in caught.value.findings
 
 
