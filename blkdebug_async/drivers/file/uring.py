@@ -21,7 +21,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable
 from errno import EAGAIN, EBUSY, EINTR, EIO
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
 from blkdebug_async.drivers.file.rings import Rings
 
@@ -54,29 +54,16 @@ class Queues(Protocol):
     def take(self) -> list[tuple[int, int, int]]: ...
 
 
+_Entry: TypeAlias = tuple[int, int, int, int, int, int, int]
+
+
 class _Transfer:
     """A place in the table, and the request that has it."""
 
-    __slots__ = (
-        "address",
-        "fd",
-        "flags",
-        "future",
-        "length",
-        "memory",
-        "number",
-        "offset",
-        "operation",
-        "result",
-    )
+    __slots__ = ("entry", "future", "memory", "number", "result")
 
-    #: The fields of its entry in the submission queue.
-    operation: int
-    flags: int
-    fd: int
-    offset: int
-    address: int
-    length: int
+    #: What Queues.push() is called with.
+    entry: _Entry
     future: asyncio.Future[int]
     #: What the kernel reads or fills.
     memory: object
@@ -111,6 +98,7 @@ class Uring:
         "_max_batch",
         "_open_queues",
         "_pid",
+        "_push",
         "_queued",
         "_queues",
         "_room",
@@ -118,11 +106,8 @@ class Uring:
     )
 
     def __init__(self, open_queues: Callable[[int], Queues] = Rings, *, max_batch: int = 0) -> None:
-        self._is_closed = True
         self._open_queues = open_queues
-        self._queues = open_queues(ENTRIES)
-        self._is_closed = False
-        self._pid = os.getpid()
+        self._open()
         self._max_batch = max_batch
         self._loop: asyncio.AbstractEventLoop | None = None
         self._transfers: list[_Transfer] = []
@@ -140,6 +125,13 @@ class Uring:
         self._broken_errno = 0
         self._is_scheduled = False
 
+    def _open(self) -> None:
+        self._is_closed = True
+        self._queues = self._open_queues(ENTRIES)
+        self._push = self._queues.push
+        self._pid = os.getpid()
+        self._is_closed = False
+
     def __del__(self) -> None:
         # Its loop was closed before it was.
         self.close()
@@ -149,9 +141,11 @@ class Uring:
         if self._is_closed:
             return
         self._is_closed = True
-        if self._loop is not None and not self._loop.is_closed():
-            self._loop.remove_reader(self._queues.eventfd)
-        self._drain()
+        # A child of the process leaves its parent's loop and requests alone.
+        if self._pid == os.getpid():
+            if self._loop is not None and not self._loop.is_closed():
+                self._loop.remove_reader(self._queues.eventfd)
+            self._drain()
         self._queues.close()
 
     async def move(  # noqa: PLR0913  one frame, for all that an entry has
@@ -185,12 +179,7 @@ class Uring:
         if loop is not self._loop:
             self._bind(loop)
         transfer = self._free.pop() if self._free else self._new_transfer()
-        transfer.operation = operation
-        transfer.flags = flags
-        transfer.fd = fd
-        transfer.offset = offset
-        transfer.address = address
-        transfer.length = length
+        transfer.entry = (operation, flags, fd, offset, address, length, transfer.number)
         transfer.memory = memory
         transfer.result = None
         future: asyncio.Future[int] = loop.create_future()
@@ -235,23 +224,18 @@ class Uring:
 
     def _begin_anew(self) -> None:
         """Forget what tasks have asked for that are gone: with their loop, or in a fork."""
-        self._drain()
+        if self._pid == os.getpid():
+            self._drain()
         self._queues.close()
         self._transfers, self._free, self._queued = [], [], []
         self._backlog.clear()
         self._in_flight = 0
         self._is_scheduled = False
-        self._is_closed = True
-        self._queues = self._open_queues(ENTRIES)
-        self._is_closed = False
-        self._pid = os.getpid()
+        self._open()
 
     def _drain(self) -> None:
         """Wait until the kernel is done with all of it; nobody hears of it any more."""
-        # A child of the process has no business with what its parent asked for.
-        if self._broken_errno or self._pid != os.getpid():
-            return
-        while self._in_flight > 0:
+        while self._in_flight > 0 and not self._broken_errno:
             with contextlib.suppress(BlockingIOError, InterruptedError):
                 self._queues.submit(1)
             self._in_flight -= len(self._queues.take())
@@ -262,9 +246,9 @@ class Uring:
         if self._in_flight >= self._room:
             self._hold_back(transfer)
             return
-        if not self._push(transfer):
+        if not self._push(*transfer.entry):
             self._submit()
-            if not self._push(transfer):
+            if not self._push(*transfer.entry):
                 self._hold_back(transfer)
                 return
         self._in_flight += 1
@@ -274,17 +258,6 @@ class Uring:
             self._submit()
         elif not self._is_scheduled:
             self._schedule()
-
-    def _push(self, transfer: _Transfer) -> bool:
-        return self._queues.push(
-            transfer.operation,
-            transfer.flags,
-            transfer.fd,
-            transfer.offset,
-            transfer.address,
-            transfer.length,
-            transfer.number,
-        )
 
     def _schedule(self) -> None:
         self._is_scheduled = True
