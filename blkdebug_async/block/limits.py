@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from blkdebug_async.errors import OptionError
@@ -51,10 +52,14 @@ def merge_limits(children: Iterable[Limits]) -> Limits:
 
     QEMU: block/io.c, bdrv_merge_limits().
     """
+    return _merge(tuple(children))
+
+
+# Most nodes have children with the same limits as those of many others.
+@lru_cache(maxsize=64)
+def _merge(children: tuple[Limits, ...]) -> Limits:
     merged = UNLIMITED
     for index, child in enumerate(children):
-        if child is UNLIMITED and merged is UNLIMITED:
-            continue
         merged = replace(
             merged,
             max_transfer=smaller(merged.max_transfer, child.max_transfer),
@@ -64,7 +69,8 @@ def merge_limits(children: Iterable[Limits]) -> Limits:
             opt_mem_alignment=max(merged.opt_mem_alignment, child.opt_mem_alignment),
             max_iov=child.max_iov if index == 0 else min(merged.max_iov, child.max_iov),
         )
-    return merged
+    # The very object is recognised sooner than an equal one.
+    return UNLIMITED if merged == UNLIMITED else merged
 
 
 def check_limits(limits: Limits) -> Limits:
