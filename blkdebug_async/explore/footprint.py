@@ -1,10 +1,14 @@
 """What a step touched, and when two steps commute.
 
 A step is what runs between two points at which the block layer may give up control.
+
+Whatever else steps share, a lock, a queue, the clock, counts as a node of one byte, whose name no
+node can have: looking at it is reading that byte, changing it is writing it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -38,9 +42,32 @@ def commutes(left: Footprint, right: Footprint) -> bool:
     """
     if left.node != right.node:
         return True
-    kinds = {left.touch, right.touch}
-    if Touch.WRITE not in kinds:
+    if left.touch is not Touch.WRITE and right.touch is not Touch.WRITE:
         return True
-    if Touch.FLUSH in kinds:
+    if left.touch is Touch.FLUSH or right.touch is Touch.FLUSH:
         return False
     return left.offset + left.length <= right.offset or right.offset + right.length <= left.offset
+
+
+def all_commute(lefts: Iterable[Footprint], rights: Sequence[Footprint]) -> bool:
+    """Tell whether all touches of one step have the same effect before and after another's.
+
+    Args:
+        lefts: What one step touched.
+        rights: What the other touched; gone through once for each of lefts.
+    """
+    for left in lefts:
+        for right in rights:
+            if left.node == right.node and not commutes(left, right):
+                return False
+    return True
+
+
+def sync_footprint(name: str, touch: Touch = Touch.WRITE) -> Footprint:
+    """Give the footprint of using a synchronisation object.
+
+    Args:
+        name: A stable name of it, of no other object.
+        touch: READ where it was only looked at.
+    """
+    return Footprint(f"sync:{name}", 0, 1, touch)

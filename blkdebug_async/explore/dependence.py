@@ -1,0 +1,41 @@
+"""When the order of two steps may matter.
+
+Steps of requests are known by the bytes that they touch. Of all other steps one cannot see what
+Python state they share, so they are taken to depend on each other, unless somebody promises that
+they share nothing but disks and what synchronises them.
+
+What holds for every step, for the order of steps to be understood: one that takes away an action
+that could have happened, a timer that is stopped, a lock that is taken, touches something that this
+action would have touched; one that makes an action possible is known by that.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from blkdebug_async.explore.actions import Kind
+from blkdebug_async.explore.footprint import all_commute
+from blkdebug_async.explore.record import Step
+
+
+class Assume(StrEnum):
+    """What is promised of steps beyond what is seen of them."""
+
+    #: Nothing: tasks may share Python state.
+    NOTHING = "nothing"
+    #: Tasks share nothing but disks and what synchronises them.
+    DISK_ONLY = "disk-only"
+
+
+def dependent(left: Step, right: Step, assume: Assume = Assume.NOTHING) -> bool:
+    """Tell whether two steps may have another effect in the other order.
+
+    Whether one made the other possible is not asked here.
+    """
+    one, other = left.action, right.action
+    if one.actor == other.actor:
+        return True
+    unseen = one.kind is not Kind.REQUEST and other.kind is not Kind.REQUEST
+    if unseen and assume is Assume.NOTHING:
+        return True
+    return not all_commute(left.touched, right.touched)

@@ -1,0 +1,24 @@
+"""One run, just as asyncio would make it, and no fault by chance."""
+
+from __future__ import annotations
+
+from blkdebug_async.explore.record import Recorded
+from blkdebug_async.explore.strategies.strategy import Ending, Proof
+from blkdebug_async.explore.strategies.unseen import Unseen
+
+
+class Fifo:
+    """Makes the one run in which everything goes as it would anyway."""
+
+    def __init__(self) -> None:
+        self.exhausted = False
+        self.proof: Proof | None = None
+
+    def scheduler(self, number: int) -> Unseen:
+        return Unseen()
+
+    def heard(self, run: Recorded, ending: Ending) -> None:
+        self.exhausted = True
+        if ending is not Ending.CUT:
+            # With nothing to decide, there is no other run.
+            self.proof = Proof("the run in asyncio's order", whole=not run.values)
