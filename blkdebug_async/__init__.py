@@ -11,7 +11,7 @@ from blkdebug_async.lazy import lazy_names
 
 #: Defining module to the names that it gives.
 _HOMES = {
-    "blkdebug_async.block.driver": "BlockStatus",
+    "blkdebug_async.block.target": "BlockStatus",
     "blkdebug_async.block.flags": "ALLOCATED DATA EOF FUA MAY_UNMAP NO_FALLBACK OFFSET_VALID ZERO",
     "blkdebug_async.disk": "Disk",
     "blkdebug_async.drivers": "register_driver",

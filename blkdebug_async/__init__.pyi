@@ -1,6 +1,5 @@
 """Types of the public names, for type checkers and editors."""
 
-from blkdebug_async.block.driver import BlockStatus
 from blkdebug_async.block.flags import (
     ALLOCATED,
     DATA,
@@ -11,6 +10,7 @@ from blkdebug_async.block.flags import (
     OFFSET_VALID,
     ZERO,
 )
+from blkdebug_async.block.target import BlockStatus
 from blkdebug_async.disk import Disk
 from blkdebug_async.drivers import register_driver
 from blkdebug_async.drivers.blkdebug.config import BlkdebugConfig

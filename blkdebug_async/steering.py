@@ -34,10 +34,11 @@ class Steering(ABC):
         Raises:
             BlockError: ENOTSUP; there is none. EINVAL; there is no such node.
         """
-        chain = self.root.primary_chain() if node is None else (self.node(node),)
-        for step in chain:
+        step: Node | None = self.root if node is None else self.node(node)
+        while step is not None:
             if isinstance(step.driver, BlkdebugDriver):
                 return step.driver
+            step = step.primary_child() if node is None else None
         raise BlockError(ENOTSUP, "There is no blkdebug node to set breakpoints on")
 
     def add_rule(self, rule: Rule, *, node: str | None = None) -> None:
@@ -96,6 +97,9 @@ class Steering(ABC):
                 ENOTSUP: there is no blkdebug node.
         """
         breakpoints = self.blkdebug(node).breakpoints
+        if within is None:
+            await breakpoints.wait_suspended(tag)
+            return
         try:
             async with asyncio.timeout(within):
                 await breakpoints.wait_suspended(tag)

@@ -11,7 +11,7 @@ changes.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from errno import ENOTSUP
 from typing import ClassVar, Protocol, Self
 
@@ -381,15 +381,17 @@ class FilterDriver(Driver):
     def cluster_size(self) -> int:
         return self.file.cluster_size
 
-    async def preadv(
-        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
-    ) -> None:
-        await self.file.preadv(offset, length, iov, flags, request)
+    # These give the coroutine of the node below, and none of their own.
 
-    async def pwritev(
+    def preadv(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
-    ) -> None:
-        await self.file.pwritev(offset, length, iov, flags, request)
+    ) -> Coroutine[object, None, None]:
+        return self.file.preadv(offset, length, iov, flags, request)
+
+    def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> Coroutine[object, None, None]:
+        return self.file.pwritev(offset, length, iov, flags, request)
 
     def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
         return self.file.preadv_nowait(offset, length, iov)

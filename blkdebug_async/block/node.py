@@ -254,7 +254,14 @@ class Node(NodeState):
         node: Node | None = self
         while node is not None:
             yield node
-            node = next((edge.node for edge in node.children if Role.PRIMARY in edge.role), None)
+            node = node.primary_child()
+
+    def primary_child(self) -> Node | None:
+        """Give the node below that holds what this one shows."""
+        for edge in self.children:
+            if Role.PRIMARY in edge.role:
+                return edge.node
+        return None
 
     # --- facts ---
 

@@ -8,10 +8,16 @@ whatever fails, is left to path.py as if nothing had been tried.
 
 from __future__ import annotations
 
+from typing import Final
+
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.padding import Padding, plan_edge_reads, plan_padding
 from blkdebug_async.block.state import NodeState
 from blkdebug_async.events import Event
+
+# Looking up a member of an Enum costs more than what is done with it here.
+_PWRITEV: Final = Event.PWRITEV
+_PWRITEV_DONE: Final = Event.PWRITEV_DONE
 
 
 class NowaitPath:
@@ -86,7 +92,7 @@ class NowaitPath:
             or driver.holds_completion
         ):
             return False
-        if heard and (Event.PWRITEV in heard or Event.PWRITEV_DONE in heard):
+        if heard and (_PWRITEV in heard or _PWRITEV_DONE in heard):
             return self._write_heard(offset, length, iov, flags)
         if (offset | length) & node.align_mask:
             return self._write_padded(offset, length, iov, flags)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import replace
 from errno import EACCES, EBUSY, EINVAL, EIO, ENOTSUP, EPERM
+from typing import Final
 
 from blkdebug_async.block.copying import Piece, copy_while_reading
 from blkdebug_async.block.dispatch import Dispatch
@@ -33,6 +34,13 @@ from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.units import MAX_LENGTH, MAX_REQUEST, align_down
+
+# Looking up a member of an Enum costs more than what is done with it here.
+_READ: Final = IoType.READ
+_WRITE: Final = IoType.WRITE
+_PWRITEV: Final = Event.PWRITEV
+_PWRITEV_ZERO: Final = Event.PWRITEV_ZERO
+_PWRITEV_DONE: Final = Event.PWRITEV_DONE
 
 
 class RequestPath:
@@ -60,7 +68,7 @@ class RequestPath:
         unaligned = (offset | length) & node.align_mask
         if unaligned and not length:
             return
-        request = node.begin(IoType.READ, offset, length, flags, parent)
+        request = node.begin(_READ, offset, length, flags, parent)
         # This frame is node.run() and that of pwritev() too: here a coroutine more would be felt.
         try:
             if unaligned:
@@ -101,7 +109,7 @@ class RequestPath:
         self, request: Request, offset: int, length: int, iov: Iovec, flags: int
     ) -> None:
         node = self._node
-        if flags & COPY_ON_READ or (node.copy_on_read and request.op is IoType.READ):
+        if flags & COPY_ON_READ or (node.copy_on_read and request.op is _READ):
             unit = node.driver.cluster_size() or node.align_mask + 1
             node.tracker.mark_serialising(request, unit)
             await node.tracker.wait(request)
@@ -127,10 +135,23 @@ class RequestPath:
         _check_range("write", offset, length, MAX_REQUEST)
         if not length and offset & node.align_mask:
             return
-        request = node.begin(IoType.WRITE, offset, length, flags, parent)
+        request = node.begin(_WRITE, offset, length, flags, parent)
         try:
             if (offset | length) & node.align_mask:
                 await self._write_padded(request, iov, flags)
+            elif self._is_plain_write(flags, length):
+                # These are the steps of _write_aligned().
+                try:
+                    await node.driver.pwritev(offset, length, iov, flags, request)
+                except OSError:
+                    await self._fire(_PWRITEV_DONE, request)
+                    raise
+                else:
+                    if node.hears(_PWRITEV_DONE):
+                        await node.fire(_PWRITEV_DONE, request)
+                    node.grow_to(offset + length)
+                finally:
+                    node.generation += 1
             else:
                 await self._write_aligned(request, offset, length, iov, flags)
         except BaseException as error:
@@ -261,17 +282,14 @@ class RequestPath:
         node = self._node
         end = 0
         try:
-            if iov is not None and self._is_plain_write(flags, length):
-                await node.driver.pwritev(offset, length, iov, flags, request)
-            else:
-                await self._put(request, offset, length, iov, flags)
+            await self._put(request, offset, length, iov, flags)
             end = offset + length
         except OSError:
-            await self._fire(Event.PWRITEV_DONE, request)
+            await self._fire(_PWRITEV_DONE, request)
             raise
         else:
-            if node.hears(Event.PWRITEV_DONE):
-                await node.fire(Event.PWRITEV_DONE, request)
+            if node.hears(_PWRITEV_DONE):
+                await node.fire(_PWRITEV_DONE, request)
         finally:
             self._node.generation += 1
             node.grow_to(end)
@@ -283,7 +301,7 @@ class RequestPath:
             flags & ~node.driver.write_flags
             or node.flags.read_only
             or node.tracker.serialising
-            or node.hears(Event.PWRITEV)
+            or node.hears(_PWRITEV)
             or length > node.longest_transfer
             or node.flags.detect_zeroes != "off"
         )
@@ -298,12 +316,12 @@ class RequestPath:
             flags |= MAY_UNMAP if detect == "unmap" else 0
             iov = None
         if iov is None:
-            await self._fire(Event.PWRITEV_ZERO, request)
+            await self._fire(_PWRITEV_ZERO, request)
             await self._dispatch.write_zeroes(request, offset, length, flags)
         elif flags & WRITE_COMPRESSED:
             await self._dispatch.write_compressed(request, offset, length, iov)
         else:
-            await self._fire(Event.PWRITEV, request)
+            await self._fire(_PWRITEV, request)
             await self._dispatch.write(request, offset, length, iov, flags)
 
     async def _prepare_write(self, request: Request, flags: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from functools import lru_cache
 from typing import TypeVar
 
@@ -124,12 +124,11 @@ class NodeState:
         """Tell whether an event is of interest to the driver or an observer."""
         return event in self.driver.heard or self.context.observer is not None
 
-    async def fire(self, event: Event, request: Request | None) -> None:
+    def fire(self, event: Event, request: Request | None) -> Coroutine[object, None, None]:
         """Deliver an event to this node. The driver may wait; skip the call if not hears()."""
         if self.context.observer is not None:
             self.context.observer.event_fired(self.name, event, request)
-        if event in self.driver.heard:
-            await self.driver.fire(event, request)
+        return self.driver.fire(event, request) if event in self.driver.heard else _nothing()
 
     async def run(self, request: Request, work: Awaitable[_T]) -> _T:
         """Await the work of a request, then count the request out."""
@@ -159,3 +158,7 @@ class NodeState:
             self.tracker.end(request, caught)
             raise
         self.tracker.end(request, error)
+
+
+async def _nothing() -> None:
+    """Do what is to be done where nobody listens."""

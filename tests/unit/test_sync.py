@@ -65,7 +65,7 @@ def test_it_has_the_public_methods_of_disk_with_their_arguments() -> None:
     # What is left out hands out what only the loop's thread may touch, or saves a turn of its loop.
     for name in (
         public(Disk)
-        - {"acquire", "blkdebug", "busy", "describe", "node", "root"}
+        - {"acquire", "blkdebug", "busy", "describe", "node", "on_node", "root"}
         - {
             "preadv_nowait",
             "pwritev_nowait",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from errno import EFBIG, EINVAL, EISDIR, ENOENT, ENOTSUP
 from functools import partial
 from typing import ClassVar, Final, Self, TypeVar
@@ -53,6 +53,9 @@ from blkdebug_async.units import MIB
 _CONFIG_MAX: Final = 4 * MIB
 #: Events that QEMU has a word for, but no driver of it ever announces.
 _SILENT: Final = frozenset({Event.REFBLOCK_UPDATE})
+# Looking up a member of an Enum costs more than what is done with it here.
+_READ: Final = IoType.READ
+_WRITE: Final = IoType.WRITE
 
 _PLAIN: Final = BlkdebugConfig()
 
@@ -182,29 +185,23 @@ class BlkdebugDriver(FilterDriver):
 
     # --- requests ---
 
-    async def preadv(
-        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
-    ) -> None:
-        if self._armed and await self._fails(IoType.READ, offset, length):
-            return
-        if self._holds_driver:
-            await self._between(
-                partial(self.file.preadv, offset, length, iov, flags, request), request
-            )
-        else:
-            await self.file.preadv(offset, length, iov, flags, request)
+    # Without anything to obey these give the coroutine of the node below, and none of their own.
 
-    async def pwritev(
+    def preadv(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
-    ) -> None:
-        if self._armed and await self._fails(IoType.WRITE, offset, length):
-            return
-        if self._holds_driver:
-            await self._between(
-                partial(self.file.pwritev, offset, length, iov, flags, request), request
-            )
-        else:
-            await self.file.pwritev(offset, length, iov, flags, request)
+    ) -> Coroutine[object, None, None]:
+        if self._armed or self._holds_driver:
+            work = partial(self.file.preadv, offset, length, iov, flags, request)
+            return self._obey(_READ, offset, length, work, request)
+        return self.file.preadv(offset, length, iov, flags, request)
+
+    def pwritev(
+        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
+    ) -> Coroutine[object, None, None]:
+        if self._armed or self._holds_driver:
+            work = partial(self.file.pwritev, offset, length, iov, flags, request)
+            return self._obey(_WRITE, offset, length, work, request)
+        return self.file.pwritev(offset, length, iov, flags, request)
 
     def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
         if self._holds_driver:
@@ -225,33 +222,17 @@ class BlkdebugDriver(FilterDriver):
         if length < max(limits.pwrite_zeroes_alignment or 1, limits.request_alignment):
             # Before any rule is asked: it becomes a write, and rules are asked about that.
             raise BlockError(ENOTSUP, f"zero write of {length} bytes is below the alignment")
-        if self._armed and await self._fails(IoType.WRITE_ZEROES, offset, length):
-            return
-        if self._holds_driver:
-            await self._between(
-                partial(self.file.pwrite_zeroes, offset, length, flags, request), request
-            )
-        else:
-            await self.file.pwrite_zeroes(offset, length, flags, request)
+        work = partial(self.file.pwrite_zeroes, offset, length, flags, request)
+        await self._obey(IoType.WRITE_ZEROES, offset, length, work, request)
 
     async def pdiscard(self, offset: int, length: int, request: Request) -> None:
         if length < self._limits.request_alignment:
             raise BlockError(ENOTSUP, f"discard of {length} bytes is below the alignment")
-        if self._armed and await self._fails(IoType.DISCARD, offset, length):
-            return
-        if self._holds_driver:
-            work = partial(self.file.pdiscard, offset, length, request)
-            await self._between(work, request)
-        else:
-            await self.file.pdiscard(offset, length, request)
+        work = partial(self.file.pdiscard, offset, length, request)
+        await self._obey(IoType.DISCARD, offset, length, work, request)
 
     async def flush_to_disk(self, request: Request) -> None:
-        if self._armed and await self._fails(IoType.FLUSH, 0, 0):
-            return
-        if self._holds_driver:
-            await self._between(partial(self.file.flush, request), request)
-        else:
-            await self.file.flush(request)
+        await self._obey(IoType.FLUSH, 0, 0, partial(self.file.flush, request), request)
 
     async def block_status(
         self, offset: int, length: int, want_zero: bool, request: Request
@@ -260,6 +241,19 @@ class BlkdebugDriver(FilterDriver):
             await self._fails(IoType.BLOCK_STATUS, offset, length)
         work = partial(super().block_status, offset, length, want_zero, request)
         return await (self._between(work, request) if self._holds_driver else work())
+
+    async def _obey(
+        self,
+        iotype: IoType,
+        offset: int,
+        length: int,
+        work: Callable[[], Awaitable[None]],
+        request: Request,
+    ) -> None:
+        """Do the work of a request, unless a rule forbids it; be held before and after it."""
+        if self._armed and await self._fails(iotype, offset, length):
+            return
+        await (self._between(work, request) if self._holds_driver else work())
 
     async def _fails(self, iotype: IoType, offset: int, length: int) -> bool:
         """Ask the rules about a piece of a request.
@@ -281,8 +275,16 @@ class BlkdebugDriver(FilterDriver):
 
     # --- events and breakpoints ---
 
-    async def fire(self, event: Event, request: Request | None) -> None:
-        for tags in self.machine.on_event(event, request):
+    def fire(self, event: Event, request: Request | None) -> Coroutine[object, None, None]:
+        groups = self.machine.on_event(event, request)
+        if isinstance(groups, tuple):
+            return self.breakpoints.park_all(groups[0] if groups else (), request)
+        return self._park_in_turn(groups, request)
+
+    async def _park_in_turn(
+        self, groups: Iterable[tuple[str, ...]], request: Request | None
+    ) -> None:
+        for tags in groups:
             await self.breakpoints.park_all(tags, request)
 
     def fires_nowait(self, event: Event) -> bool:

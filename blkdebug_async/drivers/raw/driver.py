@@ -7,8 +7,10 @@ QEMU: block/raw-format.c.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from errno import EINVAL, ENOSPC, ENOTSUP, EPERM
+from functools import partial
 from typing import ClassVar, Final, Self
 
 from blkdebug_async.block.driver import Driver, NodeSource, Opener
@@ -33,6 +35,9 @@ from blkdebug_async.options.reader import Kind, OptionReader
 from blkdebug_async.options.tree import Options
 from blkdebug_async.units import INT64_MAX, SECTOR_SIZE, is_aligned
 
+# Looking up a member of an Enum costs more than what is done with it here.
+_READ_AIO: Final = Event.READ_AIO
+_WRITE_AIO: Final = Event.WRITE_AIO
 _KINDS: Final = {"offset": Kind.SIZE, "size": Kind.SIZE}
 
 
@@ -127,34 +132,38 @@ class RawDriver(Driver):
 
     # --- requests ---
 
-    async def preadv(
+    def preadv(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
-    ) -> None:
+    ) -> Coroutine[object, None, None]:
         offset = self._translate(offset, length, EINVAL)
-        file = self.file
-        if file.hears(Event.READ_AIO):
-            await file.fire(Event.READ_AIO, request)
-        await file.preadv(offset, length, iov, flags, request)
+        if self.file.hears(_READ_AIO):
+            work = partial(self.file.preadv, offset, length, iov, flags, request)
+            return self._announced(_READ_AIO, work, request)
+        return self.file.preadv(offset, length, iov, flags, request)
 
-    async def pwritev(
+    def pwritev(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
-    ) -> None:
+    ) -> Coroutine[object, None, None]:
         if self.probed and offset < PROBE_SIZE and length:
             iov = _guard_first_sector(iov)
         offset = self._translate(offset, length, ENOSPC)
-        file = self.file
-        if file.hears(Event.WRITE_AIO):
-            await file.fire(Event.WRITE_AIO, request)
-        await file.pwritev(offset, length, iov, flags, request)
+        if self.file.hears(_WRITE_AIO):
+            work = partial(self.file.pwritev, offset, length, iov, flags, request)
+            return self._announced(_WRITE_AIO, work, request)
+        return self.file.pwritev(offset, length, iov, flags, request)
+
+    async def _announced(
+        self, event: Event, work: Callable[[], Awaitable[None]], request: Request
+    ) -> None:
+        await self.file.fire(event, request)
+        await work()
 
     def preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
         file = self.file
         # Outside of a window is for preadv() to refuse.
         if self._fixed_size is not None and offset + length > self._fixed_size:
             return False
-        return not file.hears(Event.READ_AIO) and file.preadv_nowait(
-            offset + self._offset, length, iov
-        )
+        return not file.hears(_READ_AIO) and file.preadv_nowait(offset + self._offset, length, iov)
 
     def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
         file = self.file
@@ -162,7 +171,7 @@ class RawDriver(Driver):
             self.probed and offset < PROBE_SIZE
         ):
             return False
-        return not file.hears(Event.WRITE_AIO) and file.pwritev_nowait(
+        return not file.hears(_WRITE_AIO) and file.pwritev_nowait(
             offset + self._offset, length, iov, flags
         )
 

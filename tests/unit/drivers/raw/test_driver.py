@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from errno import EINVAL, ENOSPC, ENOTSUP, EPERM
+from functools import partial
 
 import pytest
 
@@ -91,18 +92,19 @@ async def test_the_child_hears_of_reads_and_data_writes_before_they_happen() -> 
 async def test_nothing_leaks_out_of_a_window_with_a_size(offset: int, length: int) -> None:
     below = FakeTarget(MIB)
     driver = await opened(below, size=4096)
+    iov = vector(bytes(length))
     requests = {
-        EINVAL: [driver.preadv(offset, length, vector(bytes(length)), 0, REQUEST)],
+        EINVAL: [partial(driver.preadv, offset, length, iov, 0, REQUEST)],
         ENOSPC: [
-            driver.pwritev(offset, length, vector(bytes(length)), 0, REQUEST),
-            driver.pwrite_zeroes(offset, length, 0, REQUEST),
-            driver.pdiscard(offset, length, REQUEST),
+            partial(driver.pwritev, offset, length, iov, 0, REQUEST),
+            partial(driver.pwrite_zeroes, offset, length, 0, REQUEST),
+            partial(driver.pdiscard, offset, length, REQUEST),
         ],
     }
-    for errno, coroutines in requests.items():
-        for request in coroutines:
+    for errno, calls in requests.items():
+        for call in calls:
             with pytest.raises(BlockError) as caught:
-                await request
+                await call()
             assert caught.value.errno == errno
     assert below.calls == []
 
