@@ -97,6 +97,8 @@ class Deleting(Store):
     """Looks whether the word still lives, but before it waits for the last time."""
 
     async def compact(self, key: str) -> None:
+        if key not in self.index:
+            return
         word = await get(self.disk, self.index[key])
         place = self.take_place()
         alive = key in self.index

@@ -10,7 +10,7 @@ import asyncio
 from typing import Final
 
 from benchmarks.bugs.bug import Bug, Needs, bug
-from benchmarks.bugs.common import fill, get, lock_if, memory, put, together
+from benchmarks.bugs.common import busy, fill, get, lock_if, memory, put, together
 from blkdebug_async import Disk
 
 KIND: Final = "read cache"

@@ -4,7 +4,29 @@ from __future__ import annotations
 
 from typing import Final
 
-from benchmarks.bugs import journal, logstore, metadata, readcache, writeback
+from benchmarks.bugs import (
+    allocator,
+    cancelling,
+    coalesce,
+    completion,
+    cow,
+    deadlocks,
+    depth,
+    discard,
+    flushing,
+    journal,
+    logstore,
+    metadata,
+    mirror,
+    readcache,
+    refcounts,
+    resize,
+    retry,
+    snapshot,
+    stripe,
+    timers,
+    writeback,
+)
 from benchmarks.bugs.bug import Bug
 
 BUGS: Final[tuple[Bug, ...]] = (
@@ -13,4 +35,20 @@ BUGS: Final[tuple[Bug, ...]] = (
     *journal.BUGS,
     *logstore.BUGS,
     *metadata.BUGS,
+    *allocator.BUGS,
+    *refcounts.BUGS,
+    *cow.BUGS,
+    *mirror.BUGS,
+    *stripe.BUGS,
+    *snapshot.BUGS,
+    *coalesce.BUGS,
+    *depth.BUGS,
+    *discard.BUGS,
+    *flushing.BUGS,
+    *retry.BUGS,
+    *cancelling.BUGS,
+    *completion.BUGS,
+    *resize.BUGS,
+    *deadlocks.BUGS,
+    *timers.BUGS,
 )

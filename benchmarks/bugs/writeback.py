@@ -11,7 +11,7 @@ import asyncio
 from typing import Final
 
 from benchmarks.bugs.bug import Bug, Needs, bug
-from benchmarks.bugs.common import faulty, fill, get, lock_if, may_fail, memory, put, together
+from benchmarks.bugs.common import busy, faulty, fill, get, lock_if, may_fail, memory, put, together
 from blkdebug_async import Disk
 
 KIND: Final = "write-back cache"
