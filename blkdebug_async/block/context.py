@@ -13,7 +13,7 @@ from blkdebug_async.trace import Observer
 class Context:
     """Shared by the nodes of one tree; one per tree, handed to each node."""
 
-    __slots__ = ("_ids", "choices", "compat", "drains", "observer")
+    __slots__ = ("choices", "compat", "drains", "next_id", "observer")
 
     def __init__(
         self,
@@ -26,13 +26,10 @@ class Context:
         self.choices = choices or Unchanged()
         #: Hears of every request; None costs one test per trace point.
         self.observer = observer
-        #: One event per drain that waits; see nudge().
-        self.drains: set[asyncio.Event] = set()
-        self._ids = count(1)
-
-    def next_id(self) -> int:
-        """Give the number of the next request."""
-        return next(self._ids)
+        #: One event per drain that waits, oldest first; the values mean nothing. See nudge().
+        self.drains: dict[asyncio.Event, None] = {}
+        #: Gives the number of the next request.
+        self.next_id = count(1).__next__
 
     def wake_one(self, waiters: list[asyncio.Event], key: str) -> None:
         """Wake one waiter and take it out: the oldest, unless choices say otherwise.

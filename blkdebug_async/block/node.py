@@ -52,6 +52,14 @@ class Parent(Protocol):
         ...
 
 
+class Read(Protocol):
+    """A read."""
+
+    def __call__(
+        self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
+    ) -> Coroutine[object, None, None]: ...
+
+
 class ReadNowait(Protocol):
     """A read that is done at once or not at all."""
 
@@ -64,11 +72,12 @@ class Child:
     The request methods return the coroutine of the path below without one of their own.
     """
 
-    __slots__ = ("name", "node", "parent", "permissions", "preadv_nowait", "role")
+    __slots__ = ("name", "node", "parent", "permissions", "preadv", "preadv_nowait", "role")
 
     #: The node below; change it with point_to().
     node: Node
-    #: The path below itself: here a call more would be felt.
+    # The path below itself: here a call more would be felt.
+    preadv: Read
     preadv_nowait: ReadNowait
 
     def __init__(self, name: str, node: Node, parent: Parent, role: Role) -> None:
@@ -81,6 +90,7 @@ class Child:
     def point_to(self, node: Node) -> None:
         """Lead to another node."""
         self.node = node
+        self.preadv = node.path.preadv
         self.preadv_nowait = node.nowait.preadv
 
     @property
@@ -114,11 +124,6 @@ class Child:
     @property
     def is_protocol(self) -> bool:
         return self.node.driver.is_protocol
-
-    def preadv(
-        self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
-    ) -> Coroutine[object, None, None]:
-        return self.node.path.preadv(offset, length, iov, flags, parent)
 
     def pwritev(
         self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
@@ -343,7 +348,7 @@ class Node(NodeState):
         if not self.busy():
             return
         event = asyncio.Event()
-        self.context.drains.add(event)
+        self.context.drains[event] = None
         try:
             while self.busy():
                 if not self.context.compat.drain_waits_for_suspended:
@@ -351,7 +356,7 @@ class Node(NodeState):
                 event.clear()
                 await event.wait()
         finally:
-            self.context.drains.remove(event)
+            del self.context.drains[event]
 
     def _suspended(self, tag: str, request: RequestView | None) -> None:
         if self.context.observer is not None:

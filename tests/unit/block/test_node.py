@@ -432,3 +432,23 @@ async def test_requests_show_the_request_above_that_they_serve() -> None:
     assert request.parent is not None
     assert request.parent.node != request.node
     assert request.parent.parent is None
+
+
+async def test_those_who_drain_go_on_in_the_order_in_which_they_came() -> None:
+    driver = RecordingDriver(CONTENT)
+    order: list[int] = []
+
+    async def drain(disk: Disk, number: int) -> None:
+        async with disk.drained():
+            order.append(number)
+
+    async with opened(driver) as disk, asyncio.TaskGroup() as group:
+        hold = driver.recorder.hold(IoType.READ)
+        group.create_task(disk.pread(0, 512))
+        await hold.arrived()
+        for number in range(50):
+            group.create_task(drain(disk, number))
+        await settle()
+        assert order == []
+        hold.release()
+    assert order == list(range(50))
