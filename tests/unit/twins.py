@@ -34,6 +34,10 @@ def content(size: int) -> bytes:
     return bytes(1 + index % 251 for index in range(size))
 
 
+class TwinsDifferError(AssertionError):
+    """The two worlds are not the same."""
+
+
 class NotingDriver(MemoryDriver):
     # Notes what reaches it, by whichever way. Cold blocks are never answered at once, a bad one
     # fails, and without fua that flag is left to the path.
@@ -198,6 +202,8 @@ class World:
             self.outcomes[index] = await self._do(op)
         except OSError as error:
             self.outcomes[index] = (type(error).__name__, error.errno, plain(str(error)))
+        except TwinsDifferError:
+            raise
         except AssertionError as error:
             # Copying while reading asks for permissions that a disk may not have.
             self.outcomes[index] = ("assertion", str(error))
@@ -248,7 +254,7 @@ class World:
             if done:
                 leaf.keep_tentative()
         if not done and self.picture() != before:
-            raise ValueError("something has happened though the answer was no")
+            raise TwinsDifferError("something has happened though the answer was no")
         self.counts[what] += 1
         self.counts[f"{what} at once"] += done
         return done
@@ -310,11 +316,12 @@ class World:
     def _node(self, node: Node) -> tuple[object, ...]:
         driver = node.driver
         facts = [
+            # Where it varies, asking for it is what brings the known one up to date.
+            _tried(lambda: node.length),
             driver.name,
             node.generation,
             node.known_length,
             node.flags,
-            _tried(lambda: node.length),
             sorted((r.op, r.offset, r.length, r.serialising) for r in node.tracker.requests),
             [(tag, _who(request)) for tag, request in driver.suspended()],
         ]
@@ -504,5 +511,16 @@ async def _close(disk: Disk) -> Outcome:
 
 def _same(worlds: Sequence[World], index: int) -> None:
     fast, slow = worlds
-    assert fast.outcomes == slow.outcomes, f"after op {index}"
-    assert fast.picture() == slow.picture(), f"after op {index}"
+    if fast.outcomes != slow.outcomes:
+        raise TwinsDifferError(f"after op {index}: {_differences(fast.outcomes, slow.outcomes)}")
+    for ours, theirs in zip(fast.picture(), slow.picture(), strict=True):
+        if ours != theirs:
+            raise TwinsDifferError(f"after op {index}: {ours} is not {theirs}")
+
+
+def _differences(ours: dict[int, Outcome], theirs: dict[int, Outcome]) -> str:
+    return "; ".join(
+        f"op {index} ended with {ours[index]!r}, not {theirs[index]!r}"
+        for index in ours
+        if ours[index] != theirs[index]
+    )
