@@ -108,6 +108,9 @@ class Driver(ABC):
     zero_flags: int = 0
     #: The events for which fire() wants to be called. May change at any time.
     heard: Collection[str] = frozenset()
+    #: Whether preadv_nowait() or pwritev_nowait() may ever be True; spares others the asking. May
+    #: change where the limits may.
+    answers_at_once: bool = True
     #: Whether before_completion() wants to be called. May change at any time.
     holds_completion: bool = False
     #: Call with a breakpoint's tag when a request is suspended; set by the node.

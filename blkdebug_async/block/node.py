@@ -278,6 +278,9 @@ class Node(NodeState):
         """
         # What holds nothing but a driver's own tables does not limit requests.
         merged = merge_limits([edge.node.limits for edge in self.children if edge.role & _HOLDING])
+        self.answers_at_once = self.driver.answers_at_once and all(
+            edge.node.answers_at_once for edge in self.children if Role.FILTERED in edge.role
+        )
         limits = self.driver.refresh_limits(merged)
         if limits is not self.limits:
             self.set_limits(limits)

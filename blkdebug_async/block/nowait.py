@@ -39,7 +39,8 @@ class NowaitPath:
         node = self._node
         driver = node.driver
         if (
-            offset < 0
+            not node.answers_at_once
+            or offset < 0
             or offset + length > (self._length() if node.variable_length else node.known_length)
             or node.copy_on_read
             or node.tracker.serialising
@@ -82,7 +83,8 @@ class NowaitPath:
         driver = node.driver
         heard = driver.heard
         if (
-            offset < 0
+            not node.answers_at_once
+            or offset < 0
             or offset + length > (self._length() if node.variable_length else node.known_length)
             or flags & ~driver.write_flags
             or node.flags.read_only

@@ -64,7 +64,8 @@ class RequestPath:
             OSError: EIO: the range is negative or too long; else the driver's.
         """
         node = self._node
-        _check_range("read", offset, length, MAX_REQUEST)
+        if offset < 0 or not 0 <= length <= MAX_REQUEST or offset > MAX_LENGTH - length:
+            raise _out_of_range("read", offset, length)
         unaligned = (offset | length) & node.align_mask
         if unaligned and not length:
             return
@@ -73,7 +74,15 @@ class RequestPath:
         try:
             if unaligned:
                 await self._read_padded(request, iov, flags)
-            elif self._is_plain(flags, offset + length, length):
+            elif not (
+                flags
+                or node.copy_on_read
+                or node.tracker.serialising
+                or node.context.observer is not None
+                or length > node.longest_transfer
+                or offset + length > node.length
+            ):
+                # It needs nothing of us: the same steps, without their coroutines.
                 await node.driver.preadv(offset, length, iov, 0, request)
             else:
                 await self._read_aligned(request, offset, length, iov, flags)
@@ -84,18 +93,6 @@ class RequestPath:
             await node.end_held(request, None)
         else:
             node.tracker.end(request, None)
-
-    def _is_plain(self, flags: int, end: int, length: int) -> bool:
-        """Tell whether a read needs nothing of us: the same steps, without their coroutines."""
-        node = self._node
-        return not (
-            flags
-            or node.copy_on_read
-            or node.tracker.serialising
-            or node.context.observer is not None
-            or length > node.longest_transfer
-            or end > node.length
-        )
 
     async def _read_padded(self, request: Request, iov: Iovec, flags: int) -> None:
         padding = plan_padding(request.offset, request.length, self._node.align_mask + 1)
@@ -132,7 +129,8 @@ class RequestPath:
                 EBUSY: NO_WAIT is set and the request would have to wait. Else the driver's.
         """
         node = self._node
-        _check_range("write", offset, length, MAX_REQUEST)
+        if offset < 0 or not 0 <= length <= MAX_REQUEST or offset > MAX_LENGTH - length:
+            raise _out_of_range("write", offset, length)
         if not length and offset & node.align_mask:
             return
         request = node.begin(_WRITE, offset, length, flags, parent)
@@ -414,5 +412,9 @@ class RequestPath:
 
 
 def _check_range(what: str, offset: int, length: int, longest: int) -> None:
-    if offset < 0 or length < 0 or length > longest or offset > MAX_LENGTH - length:
-        raise BlockError(EIO, f"{what} of {length} bytes at offset {offset} is out of range")
+    if offset < 0 or not 0 <= length <= longest or offset > MAX_LENGTH - length:
+        raise _out_of_range(what, offset, length)
+
+
+def _out_of_range(what: str, offset: int, length: int) -> BlockError:
+    return BlockError(EIO, f"{what} of {length} bytes at offset {offset} is out of range")

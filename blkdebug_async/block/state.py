@@ -30,6 +30,7 @@ class NodeState:
 
     __slots__ = (
         "align_mask",
+        "answers_at_once",
         "context",
         "copy_on_read",
         "driver",
@@ -53,6 +54,8 @@ class NodeState:
     limits: Limits
     #: request_alignment - 1.
     align_mask: int
+    #: Whether it may be worth while to ask the driver for anything at once.
+    answers_at_once: bool
     #: Longest read or write that the driver may be given, in bytes.
     longest_transfer: int
     #: The same, and no longer than any request may be.
@@ -78,6 +81,7 @@ class NodeState:
         self.has_zeroes = has(driver, "pwrite_zeroes")
         self.copy_on_read = flags.copy_on_read
         self.variable_length = driver.has_variable_length
+        self.answers_at_once = driver.answers_at_once
         self.generation = 0
         self.known_length = 0
         self.set_limits(UNLIMITED)

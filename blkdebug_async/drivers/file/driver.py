@@ -222,6 +222,7 @@ class FileDriver(Driver):
         self._fd = fd
         self._writable = self._needs_writing(flags)
         cached = not flags.direct and takes_nowait(fd)
+        self.answers_at_once = cached and not self._takes_a_turn
         self._nowait = NOWAIT if cached else 0
         self._longest_in_place = LONGEST if cached else -1
         self._in_place = InPlaceWriter()
