@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from errno import EBADF, EIO, ENOSPC, EPERM
+from zlib import crc32
 
 import pytest
 
@@ -112,7 +113,7 @@ async def test_what_is_written_at_once_is_safe_where_the_driver_makes_it_so() ->
     leaf = noting()
     async with open_disk(RawDriver(leaf)) as disk:
         assert writes(disk, flags=FUA)
-        assert leaf.log == [("write", 0, 512, FUA, b"w" * 512)]
+        assert leaf.log == [("write", 0, 512, FUA, crc32(b"w" * 512))]
 
 
 # --- what is left to the other path ------------------------------------------------------------
