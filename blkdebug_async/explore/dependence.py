@@ -14,7 +14,7 @@ from __future__ import annotations
 from enum import StrEnum
 
 from blkdebug_async.explore.actions import Kind
-from blkdebug_async.explore.footprint import all_commute
+from blkdebug_async.explore.footprint import Touch, all_commute, commutes, is_sync
 from blkdebug_async.explore.record import Step
 
 
@@ -39,3 +39,19 @@ def dependent(left: Step, right: Step, assume: Assume = Assume.NOTHING) -> bool:
     if unseen and assume is Assume.NOTHING:
         return True
     return not all_commute(left.touched, right.touched)
+
+
+def keeps_touches(step: Step, lost: Step) -> bool:
+    """Tell whether a step is sure to touch the same if another one does not come before it.
+
+    Sure are those of which it is known before they happen, and those that do not look at what the
+    other did: they only overwrite it.
+    """
+    if step.action.touches is not None:
+        return True
+    return all(
+        mine.touch is Touch.WRITE and not is_sync(mine)
+        for mine in step.touched
+        for other in lost.touched
+        if not commutes(mine, other)
+    )

@@ -12,6 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+#: What names of synchronisation objects start with; names of nodes have no colon.
+_SYNC = "sync:"
+
 
 class Touch(StrEnum):
     """How a step touched a node."""
@@ -70,4 +73,9 @@ def sync_footprint(name: str, touch: Touch = Touch.WRITE) -> Footprint:
         name: A stable name of it, of no other object.
         touch: READ where it was only looked at.
     """
-    return Footprint(f"sync:{name}", 0, 1, touch)
+    return Footprint(_SYNC + name, 0, 1, touch)
+
+
+def is_sync(footprint: Footprint) -> bool:
+    """Tell whether it is that of using a synchronisation object."""
+    return footprint.node.startswith(_SYNC)
