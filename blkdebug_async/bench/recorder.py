@@ -57,8 +57,8 @@ class Recorder:
         Args:
             idle: Nothing is in flight, so that there is time for it.
         """
-        self._interval.add(self.instant)
-        self._interval.add(self.total)
+        self._interval.add(self.instant, self.instant, self.instant)
+        self._interval.add(self.submission, self.completion, self.total)
         for histogram, numbers in (
             (self._instants, self.instant),
             (self._submissions, self.submission),
@@ -76,13 +76,17 @@ class Recorder:
         """End an interval and begin the next; after collect()."""
         interval, self._interval = self._interval, _Interval(now_ns, self.bytes)
         requests = interval.requests
+        # A sum of none is 0, and so is its mean.
+        means = [each / (requests or 1) for each in interval.sums_ns]
         sample = Sample(
-            interval.start_ns - self._start_ns,
-            now_ns - self._start_ns,
-            requests,
-            self.bytes - interval.bytes,
-            interval.latency_ns / requests if requests else 0.0,
-            interval.longest_ns,
+            start_ns=interval.start_ns - self._start_ns,
+            end_ns=now_ns - self._start_ns,
+            requests=requests,
+            bytes=self.bytes - interval.bytes,
+            mean_ns=means[2],
+            max_ns=interval.longest_ns,
+            submission_mean_ns=means[0],
+            completion_mean_ns=means[1],
         )
         self._samples.append(sample)
         return sample
@@ -122,13 +126,16 @@ class _Interval:
         self.start_ns = start_ns
         #: How many bytes there had been before it.
         self.bytes = bytes_before
-        self.requests = self.latency_ns = self.longest_ns = 0
+        self.requests = self.longest_ns = 0
+        #: Of submission, completion and total latencies.
+        self.sums_ns = [0, 0, 0]
 
-    def add(self, latencies: array[int]) -> None:
-        if latencies:
-            self.requests += len(latencies)
-            self.latency_ns += sum(latencies)
-            self.longest_ns = max(self.longest_ns, max(latencies))
+    def add(self, submission: array[int], completion: array[int], total: array[int]) -> None:
+        if total:
+            self.requests += len(total)
+            for index, latencies in enumerate((submission, completion, total)):
+                self.sums_ns[index] += sum(latencies)
+            self.longest_ns = max(self.longest_ns, max(total))
 
 
 def _numbers() -> array[int]:

@@ -25,9 +25,12 @@ class Sample:
     #: Requests answered without an error, and their bytes.
     requests: int
     bytes: int
-    #: Their total latency; 0 where there were none.
+    #: Their total latency; 0 where there were none, as the others.
     mean_ns: float
     max_ns: int
+    #: Means of the parts of it that OpResult tells apart.
+    submission_mean_ns: float
+    completion_mean_ns: float
 
     @property
     def duration_ns(self) -> int:

@@ -45,7 +45,7 @@ What is shown
   --output-format FORMAT   table, json (all there is), fio (its JSON, with bins)
   --output FILE        there, instead of on the screen
   --picture FILE       latencies and throughput, .svg or .png
-  --write-log PREFIX   fio's logs: PREFIX_bw.1.log, _iops, _lat
+  --write-log PREFIX   fio's logs: PREFIX_bw.1.log, _iops, _lat, _slat, _clat
   --log-avg-msec N     length of their intervals (500)
   --eta WHEN           the line while it runs: auto, always, never
   --loop LOOP          asyncio or uvloop

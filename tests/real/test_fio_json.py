@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -146,3 +147,17 @@ def test_fios_plotter_reads_our_logs(tmp_path: Path, require_peer: Require) -> N
     assert "disks_count=1\n" in found
     values = next(line for line in found.splitlines() if line.startswith("values_count="))
     assert int(values.partition("=")[2]) == len((tmp_path / "lg_bw.1.log").read_text().splitlines())
+
+
+def test_fio_draws_all_its_plots_of_our_logs(tmp_path: Path, require_peer: Require) -> None:
+    plotter, _ = require_peer("fio_generate_plots"), require_peer("gnuplot")
+    words = ("--rw=read", "--rate_iops=500", "--runtime=600ms", "--log_avg_msec=100")
+    ours(tmp_path, f"--write-log={tmp_path}/lg", *words)
+    run(tmp_path, plotter, "T")
+    curves = {
+        path.name: ElementTree.parse(path).findall(".//*[@id='gnuplot_plot_1']")
+        for path in tmp_path.glob("*.svg")
+    }
+    figures = ("lat", "iops", "slat", "clat", "bw")
+    assert sorted(curves) == sorted(f"T-{figure}.svg" for figure in figures)
+    assert all("lg.1" in "".join(each[0].itertext()) for each in curves.values())

@@ -1,7 +1,7 @@
-"""A result as fio's time series: PREFIX_bw.N.log, PREFIX_iops.N.log and PREFIX_lat.N.log.
+"""A result as fio's time series: PREFIX_bw.N.log, and likewise iops, lat, slat and clat.
 
 No asyncio in here. A line is an interval of one kind of request: when it ended, in milliseconds;
-KiB/s, requests per second, or the mean latency in nanoseconds; 0 for reads, 1 for writes, 2 for
+KiB/s, requests per second, or a mean latency in nanoseconds; 0 for reads, 1 for writes, 2 for
 discards; the length of a block, 0 if there are several. Zeroes are written, so they count as writes
 here. Jobs count from 1. fio 3 has one more column, which fiologparser cannot read and nobody needs.
 
@@ -28,6 +28,8 @@ _FIGURES: Final[Mapping[str, Callable[[Sample], float]]] = MappingProxyType(
         "bw": lambda sample: sample.bandwidth / KIB,
         "iops": lambda sample: sample.iops,
         "lat": lambda sample: sample.mean_ns,
+        "slat": lambda sample: sample.submission_mean_ns,
+        "clat": lambda sample: sample.completion_mean_ns,
     }
 )
 

@@ -143,6 +143,8 @@ def _sample(sample: Sample) -> Json:
         "bytes": sample.bytes,
         "mean_ns": sample.mean_ns,
         "max_ns": sample.max_ns,
+        "submission_mean_ns": sample.submission_mean_ns,
+        "completion_mean_ns": sample.completion_mean_ns,
     }
 
 

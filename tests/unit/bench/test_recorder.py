@@ -57,6 +57,14 @@ def test_everything_that_is_noted_is_counted_once(noted: list[tuple[str, int]]) 
     assert result.completion.sum == sum(latencies) + waited
     assert result.total.sum == sum(latencies) + 2 * waited
     assert sum(sample.requests for sample in result.samples) == answered
+    for means, histogram in (
+        ([sample.submission_mean_ns for sample in result.samples], result.submission),
+        ([sample.completion_mean_ns for sample in result.samples], result.completion),
+        ([sample.mean_ns for sample in result.samples], result.total),
+    ):
+        pairs = zip(means, result.samples, strict=True)
+        sums_ns = sum(mean * sample.requests for mean, sample in pairs)
+        assert sums_ns == pytest.approx(histogram.sum)
     assert sum(sample.bytes for sample in result.samples) == answered * 512
     assert max((sample.max_ns for sample in result.samples), default=0) == result.total.max
     assert [sample.start_ns for sample in result.samples[1:]] == [
@@ -71,11 +79,24 @@ def test_a_sample_is_of_one_interval() -> None:
     recorder.collect(idle=False)
     first = recorder.sample(1_000_000_000)
     assert (first.requests, first.bytes, first.mean_ns, first.max_ns) == (2, 8192, 20.0, 30)
+    assert (first.submission_mean_ns, first.completion_mean_ns) == (20.0, 20.0)
     assert (first.iops, first.bandwidth, first.duration_ns) == (2.0, 8192.0, 1_000_000_000)
     recorder.collect(idle=False)
     second = recorder.sample(1_500_000_000)
     assert (second.requests, second.bytes, second.mean_ns, second.max_ns) == (0, 0, 0.0, 0)
+    assert (second.submission_mean_ns, second.completion_mean_ns) == (0.0, 0.0)
     assert (second.start_ns, second.end_ns) == (1_000_000_000, 1_500_000_000)
+
+
+def test_a_sample_tells_the_parts_of_latencies_apart() -> None:
+    recorder = Recorder(Op.READ, 0)
+    recorder.answer(10, 40, 100)
+    recorder.instant.append(20)
+    recorder.answer(30, 60, 300)
+    recorder.collect(idle=False)
+    found = recorder.sample(1000)
+    means = found.submission_mean_ns, found.completion_mean_ns, found.mean_ns
+    assert means == (20.0, 40.0, 140.0)
 
 
 def test_what_cannot_wait_any_longer_is_counted_though_requests_are_in_flight(

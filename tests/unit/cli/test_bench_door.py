@@ -176,8 +176,10 @@ def test_all_that_is_asked_for_is_written(
     assert (tmp_path / "p.png").read_bytes().startswith(b"\x89PNG")
     assert {path.name for path in tmp_path.glob("lg*")} == {
         "lg_bw.1.log",
+        "lg_clat.1.log",
         "lg_iops.1.log",
         "lg_lat.1.log",
+        "lg_slat.1.log",
     }
 
 

@@ -36,14 +36,17 @@ def op_result(
     samples = []
     for index in range(intervals):
         some = latencies_ns[count * index // intervals : count * (index + 1) // intervals]
+        mean_ns = sum(some) / len(some) if some else 0.0
         samples.append(
             Sample(
                 start_ns=index * interval_ns,
                 end_ns=min((index + 1) * interval_ns, runtime_ns),
                 requests=len(some),
                 bytes=len(some) * length,
-                mean_ns=sum(some) / len(some) if some else 0.0,
+                mean_ns=mean_ns,
                 max_ns=max(some, default=0),
+                submission_mean_ns=mean_ns / 10,
+                completion_mean_ns=mean_ns,
             )
         )
     return OpResult(

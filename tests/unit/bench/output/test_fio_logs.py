@@ -6,16 +6,16 @@ from blkdebug_async.bench.job import Job, Op
 from blkdebug_async.bench.output.fio_logs import fio_logs
 from tests.unit.bench.output.results import NS_PER_S, job_result, mixed_run, op_result, run_result
 
+FIGURES = ("bw", "iops", "lat", "slat", "clat")
+
 
 def rows(text: str) -> list[list[int]]:
     return [[int(word) for word in line.split(", ")] for line in text.splitlines()]
 
 
-def test_each_job_has_three_files_with_its_number() -> None:
+def test_each_job_has_five_files_with_its_number() -> None:
     names = [str(path) for path, _ in fio_logs("out/x", mixed_run().jobs)]
-    assert names == [
-        f"out/x_{figure}.{number}.log" for number in (1, 2) for figure in ("bw", "iops", "lat")
-    ]
+    assert names == [f"out/x_{figure}.{number}.log" for number in (1, 2) for figure in FIGURES]
 
 
 def test_a_line_tells_the_end_of_an_interval_its_figure_direction_and_length() -> None:
@@ -24,6 +24,8 @@ def test_a_line_tells_the_end_of_an_interval_its_figure_direction_and_length() -
     assert rows(texts[Path("x_bw.1.log")]) == [[500, 1000, 1, 1024], [1000, 1000, 1, 1024]]
     assert rows(texts[Path("x_iops.1.log")]) == [[500, 1000, 1, 1024], [1000, 1000, 1, 1024]]
     assert rows(texts[Path("x_lat.1.log")]) == [[500, 3000, 1, 1024], [1000, 3000, 1, 1024]]
+    assert rows(texts[Path("x_slat.1.log")]) == [[500, 300, 1, 1024], [1000, 300, 1, 1024]]
+    assert rows(texts[Path("x_clat.1.log")]) == [[500, 3000, 1, 1024], [1000, 3000, 1, 1024]]
 
 
 def test_time_goes_on_over_all_kinds_of_requests() -> None:

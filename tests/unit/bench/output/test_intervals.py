@@ -8,7 +8,16 @@ from blkdebug_async.bench.result import Sample
 
 
 def sample(start_ns: int, end_ns: int, requests: int, mean_ns: float = 10.0) -> Sample:
-    return Sample(start_ns, end_ns, requests, requests * 512, mean_ns, round(mean_ns))
+    return Sample(
+        start_ns=start_ns,
+        end_ns=end_ns,
+        requests=requests,
+        bytes=requests * 512,
+        mean_ns=mean_ns,
+        max_ns=round(mean_ns),
+        submission_mean_ns=mean_ns / 10,
+        completion_mean_ns=mean_ns / 2,
+    )
 
 
 def test_a_last_interval_that_is_too_short_joins_the_one_before() -> None:
@@ -28,8 +37,9 @@ def test_a_single_interval_stays_however_short() -> None:
     assert comparable([sample(0, 1, 1)]) == [sample(0, 1, 1)]
 
 
-def test_a_joined_interval_has_the_mean_of_all_its_requests() -> None:
-    assert joined([sample(0, 10, 1, 10.0), sample(10, 20, 3, 50.0)]).mean_ns == 40.0
+def test_a_joined_interval_has_the_means_of_all_its_requests() -> None:
+    found = joined([sample(0, 10, 1, 10.0), sample(10, 20, 3, 50.0)])
+    assert (found.submission_mean_ns, found.completion_mean_ns, found.mean_ns) == (4.0, 20.0, 40.0)
 
 
 def test_intervals_without_requests_join_to_one_without_a_latency() -> None:
