@@ -57,14 +57,19 @@ class Bug:
     known_minimum: int | None
     #: What is wrong, in one sentence.
     note: str
-
-    @property
-    def does_io(self) -> bool:
-        """Whether it uses a disk at all, so that other explorers could not run it."""
-        return self.needs is not Needs.SCHEDULE
+    #: Whether it uses a disk. Where it does not, other explorers can run it too.
+    io: bool = True
 
 
-def bug(body: Body, kind: str, needs: Needs, known_minimum: int | None, note: str) -> Bug:
+def bug(
+    body: Body,
+    kind: str,
+    needs: Needs,
+    known_minimum: int | None,
+    note: str,
+    *,
+    io: bool = True,
+) -> Bug:
     """Make a Bug from one function that has both versions; it is named after the function.
 
     Args:
@@ -73,6 +78,7 @@ def bug(body: Body, kind: str, needs: Needs, known_minimum: int | None, note: st
         needs: As in Bug.
         known_minimum: As in Bug.
         note: As in Bug.
+        io: As in Bug.
     """
     name = getattr(body, "__name__", "").replace("_", "-")
     return Bug(
@@ -83,4 +89,5 @@ def bug(body: Body, kind: str, needs: Needs, known_minimum: int | None, note: st
         needs=needs,
         known_minimum=known_minimum,
         note=note,
+        io=io,
     )

@@ -1,8 +1,8 @@
 """Cancellation in a critical section.
 
 Every await is a place where a task may end. What was begun has to be ended or undone on that way
-too; what is on its way to the disk arrives all the same; and a cancellation is not an error that one
-may take note of and go on.
+too; what is on its way to the disk arrives all the same; and a cancellation is not an error that
+one may take note of and go on.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import asyncio
 from typing import Final
 
 from benchmarks.bugs.bug import Bug, Needs, bug
-from benchmarks.bugs.common import busy, get, memory, put, together
+from benchmarks.bugs.common import busy, cancelled, get, memory, put, together
 from blkdebug_async import Disk
 
 KIND: Final = "cancellation"
@@ -44,10 +44,7 @@ async def busy_for_ever(*, fixed: bool) -> None:
     """Write after a write was cancelled."""
     async with memory(3) as disk:
         part = Busy(disk, fixed=fixed)
-        async with asyncio.TaskGroup() as group:
-            doomed = group.create_task(part.write("a"), name="doomed")
-            await busy(disk, 2)
-            doomed.cancel()
+        await cancelled(part.write("a"), after=busy(disk, 2))
         await together(next=part.write("b"))
 
 
@@ -76,10 +73,7 @@ async def half_of_two(*, fixed: bool) -> None:
     async with memory(3) as disk:
         pair = Pair(disk, fixed=fixed)
         await pair.write("old")
-        async with asyncio.TaskGroup() as group:
-            doomed = group.create_task(pair.write("new"), name="doomed")
-            await busy(disk, 4)
-            doomed.cancel()
+        await cancelled(pair.write("new"), after=busy(disk, 4))
         assert await get(disk, 0) == await get(disk, 1), "half of a change is there"
 
 
@@ -114,10 +108,7 @@ async def lock_freed_too_early(*, fixed: bool) -> None:
     async with memory(3) as disk:
         async with asyncio.TaskGroup() as group:
             part = Shielded(disk, group, fixed=fixed)
-            doomed = group.create_task(part.write("a"), name="doomed")
-            group.create_task(part.write("b"), name="next")
-            await busy(disk, 3)
-            doomed.cancel()
+            await cancelled(part.write("a"), next=part.write("b"), after=busy(disk, 3))
         assert await get(disk, 0) == await get(disk, 1), "two writes were mixed"
 
 
@@ -147,10 +138,7 @@ async def cancellation_swallowed(*, fixed: bool) -> None:
     async with memory(3) as disk:
         worker = Worker(disk, fixed=fixed)
         worker.queue.put_nowait("a")
-        async with asyncio.TaskGroup() as group:
-            working = group.create_task(worker.work(), name="worker")
-            await busy(disk, 2)
-            working.cancel()
+        await cancelled(worker.work(), after=busy(disk, 2))
 
 
 class Pipeline:
@@ -176,10 +164,7 @@ async def lost_in_hand(*, fixed: bool) -> None:
     """Cancel a worker and let another one go on where it was."""
     async with memory(4) as disk:
         pipeline = Pipeline(disk, fixed=fixed)
-        async with asyncio.TaskGroup() as group:
-            doomed = group.create_task(pipeline.work(), name="doomed")
-            await busy(disk, 3)
-            doomed.cancel()
+        await cancelled(pipeline.work(), after=busy(disk, 3))
         await together(next=pipeline.work())
         assert pipeline.done == ["a", "b"], "what was in hand is lost"
 

@@ -80,6 +80,30 @@ async def together(**parts: Coroutine[object, object, object]) -> None:
         raise failed.exceptions[0] from None
 
 
+async def cancelled(
+    doomed: Coroutine[object, object, object],
+    after: Coroutine[object, object, object],
+    **others: Coroutine[object, object, object],
+) -> None:
+    """Run a task named "doomed" until another one, "canceller", cancels it.
+
+    Args:
+        doomed: What is cancelled, unless it is done by then.
+        after: What the canceller does first.
+        others: What runs besides, by name.
+    """
+
+    async def cancel(task: asyncio.Task[object]) -> None:
+        await after
+        task.cancel()
+
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(doomed, name="doomed")
+        for name, other in others.items():
+            group.create_task(other, name=name)
+        group.create_task(cancel(task), name="canceller")
+
+
 def lock_if(fixed: bool) -> AbstractAsyncContextManager[None]:
     """Make a lock where the fix is to have one, else what locks nothing."""
     return asyncio.Lock() if fixed else nullcontext()

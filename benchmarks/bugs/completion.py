@@ -53,49 +53,39 @@ async def completed_twice(*, fixed: bool) -> None:
 
 
 class Parking:
-    """Holds a request until it is resumed, once for each time."""
+    """Holds requests until they are resumed, one each time."""
 
     def __init__(self, *, fixed: bool) -> None:
         self.fixed = fixed
-        self.parked: asyncio.Event | None = None
-        self.resumed = 0
-        self.passed = 0
+        self.parked: list[asyncio.Event] = []
+        self.both = asyncio.Event()
 
     async def park(self) -> None:
         """Wait to be resumed."""
-        event = self.parked = asyncio.Event()
+        event = asyncio.Event()
+        self.parked.append(event)
+        if len(self.parked) == 2:
+            self.both.set()
         await event.wait()
         if not self.fixed:
-            self.parked = None
-        self.passed += 1
+            self.parked.remove(event)
 
-    def resume(self) -> bool:
-        """Resume the one that is parked; tell whether there was one."""
-        if self.parked is None:
-            return False
-        self.parked.set()
-        if self.fixed:
-            self.parked = None
-        self.resumed += 1
-        return True
+    def resume(self) -> None:
+        """Resume the one that has waited longest."""
+        event = self.parked.pop(0) if self.fixed else self.parked[0]
+        event.set()
 
 
 async def resumed_twice(*, fixed: bool) -> None:
-    """Resume in two tasks; each time somebody else must get through."""
+    """Resume two requests, one after the other."""
     parking = Parking(fixed=fixed)
 
     async def resume(after: int) -> None:
+        await parking.both.wait()
         await pause(after)
         parking.resume()
 
-    async def pass_twice() -> None:
-        await parking.park()
-        await pause(3)
-
-    await together(parked=pass_twice(), first=resume(1), second=resume(4))
-    while parking.resume():
-        await pause()
-    assert parking.passed == parking.resumed, "one was resumed twice"
+    await together(a=parking.park(), b=parking.park(), first=resume(0), second=resume(2))
 
 
 class Mailbox:
@@ -185,7 +175,7 @@ async def woke_the_wrong_one(*, fixed: bool) -> None:
         await box.take()
 
     await together(
-        taker=box.take(), giver=put_later("a", 4), next=put_later("b", 4), other=take_later(9)
+        taker=box.take(), giver=put_later("a", 2), other=take_later(4), next=put_later("b", 2)
     )
 
 

@@ -31,6 +31,23 @@ async def locks_in_two_orders(*, fixed: bool) -> None:
     await together(there=copy(0, 1, 0), back=copy(1, 0, 4))
 
 
+async def three_in_a_circle(*, fixed: bool) -> None:
+    """Hold one of three locks each, and want the next one's."""
+    locks = [asyncio.Lock(), asyncio.Lock(), asyncio.Lock()]
+
+    async def use(mine: int, after: int) -> None:
+        await pause(after)
+        first, second = mine, (mine + 1) % 3
+        if fixed:
+            first, second = sorted((first, second))
+        async with locks[first]:
+            await pause()
+            async with locks[second]:
+                await pause()
+
+    await together(a=use(0, 0), b=use(1, 1), c=use(2, 3))
+
+
 class Buffers:
     """Two buffers in a pool; a copy needs two, a parity update too."""
 
@@ -208,6 +225,13 @@ BUGS: Final[tuple[Bug, ...]] = (
         Needs.SCHEDULE,
         None,
         "Two tasks take the same two locks in opposite order.",
+    ),
+    bug(
+        three_in_a_circle,
+        KIND,
+        Needs.SCHEDULE,
+        None,
+        "Three tasks hold a lock each and wait for the next one's.",
     ),
     bug(
         a_buffer_each,

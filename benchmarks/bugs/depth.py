@@ -11,7 +11,7 @@ from collections import deque
 from typing import Final
 
 from benchmarks.bugs.bug import Bug, Needs, bug
-from benchmarks.bugs.common import busy, faulty, may_fail, memory, pause, put, together
+from benchmarks.bugs.common import busy, cancelled, faulty, may_fail, memory, pause, put, together
 from blkdebug_async import Disk
 
 KIND: Final = "queue-depth limiter"
@@ -27,11 +27,10 @@ class Gate:
 
     async def enter(self) -> None:
         """Wait until nobody is inside."""
-        if self.fixed:
-            while self.inside:
-                await self.free.wait()
-        elif self.inside:
+        while self.inside:
             await self.free.wait()
+            if not self.fixed:
+                break
         self.inside += 1
         self.free.clear()
         assert self.inside == 1, "more inside than allowed"
@@ -105,13 +104,11 @@ async def handed_to_a_dead_one(*, fixed: bool) -> None:
         finally:
             gate.leave()
 
-    async with asyncio.TaskGroup() as group:
-        doomed = group.create_task(use(), name="doomed")
-        group.create_task(use(), name="patient")
+    async def leave() -> None:
         await pause(2)
         gate.leave()
-        await pause(4)
-        doomed.cancel()
+
+    await cancelled(use(), after=pause(4), patient=use(), leaver=leave())
 
 
 class Skipping(Handover):
@@ -141,17 +138,11 @@ async def wakeup_lost_on_the_dead(*, fixed: bool) -> None:
         finally:
             gate.leave()
 
-    async with asyncio.TaskGroup() as group:
-        doomed = group.create_task(use(), name="doomed")
-        group.create_task(use(), name="patient")
-
-        async def cancel() -> None:
-            await pause(6)
-            doomed.cancel()
-
-        group.create_task(cancel(), name="canceller")
-        await pause(2)
+    async def leave() -> None:
+        await pause()
         gate.leave()
+
+    await cancelled(use(), after=pause(3), patient=use(), leaver=leave())
 
 
 class Slots:
@@ -201,10 +192,7 @@ async def slot_lost_to_a_cancellation(*, fixed: bool) -> None:
             if not fixed:
                 slots.release()
 
-        async with asyncio.TaskGroup() as group:
-            doomed = group.create_task(write(), name="doomed")
-            await busy(disk, 2)
-            doomed.cancel()
+        await cancelled(write(), after=busy(disk, 2))
         await together(next=write())
 
 
@@ -219,13 +207,10 @@ class Throttle:
     async def take(self) -> None:
         """Take a token."""
         while not self.tokens:
-            if self.fixed:
-                self.refilled.clear()
-                await self.refilled.wait()
-            else:
+            if not self.fixed:
                 await pause()
-                self.refilled.clear()
-                await self.refilled.wait()
+            self.refilled.clear()
+            await self.refilled.wait()
         self.tokens -= 1
 
     async def refill(self) -> None:

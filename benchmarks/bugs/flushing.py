@@ -158,6 +158,59 @@ async def counted_after_the_flush(*, fixed: bool) -> None:
         await together(committer=commit(), writer=write())
 
 
+class Deferred:
+    """A table in block 0, a cluster in block 1, which is free when a flush has covered that."""
+
+    def __init__(self, disk: Disk, *, fixed: bool) -> None:
+        self.platter = Platter(disk)
+        self.fixed = fixed
+        self.dropped: list[int] = []
+        self.free: list[int] = []
+
+    async def drop(self) -> None:
+        """Let the table point nowhere."""
+        await self.platter.put(0, "-")
+        self.dropped.append(1)
+
+    async def flush(self) -> None:
+        """Flush; what was dropped before is free."""
+        dropped = self.dropped
+        if self.fixed:
+            self.dropped = []
+        await self.platter.flush()
+        self.free += dropped
+        if not self.fixed:
+            self.dropped = []
+
+    async def reuse(self, word: str) -> None:
+        """Write to a free cluster, if there is one."""
+        if self.free:
+            await self.platter.put(self.free.pop(), word)
+
+
+async def freed_by_the_flush_before(*, fixed: bool) -> None:
+    """Drop a cluster during a flush, use it for something else, and cut the power."""
+    async with memory(4) as disk:
+        clusters = Deferred(disk, fixed=fixed)
+        await clusters.platter.put(0, "1")
+        await clusters.platter.put(1, "mine")
+        await clusters.platter.flush()
+        await clusters.platter.put(2, "something")
+
+        async def drop() -> None:
+            await busy(disk)
+            await clusters.drop()
+
+        async def reuse() -> None:
+            await clusters.flush()
+            await clusters.reuse("yours")
+
+        await together(user=reuse(), dropper=drop())
+        left = clusters.platter.power_cut()
+        if left[0] == "1":
+            assert left[1] == "mine", "a file has another file's data"
+
+
 BUGS: Final[tuple[Bug, ...]] = (
     bug(
         shared_a_flush_too_late,
@@ -186,5 +239,12 @@ BUGS: Final[tuple[Bug, ...]] = (
         Needs.FAULT,
         None,
         "A commit counts what was written during its flush, and that is not safe yet.",
+    ),
+    bug(
+        freed_by_the_flush_before,
+        KIND,
+        Needs.FAULT,
+        None,
+        "A flush frees what was dropped while it ran, and so is not safe yet.",
     ),
 )

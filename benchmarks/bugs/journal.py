@@ -228,6 +228,50 @@ async def failed_record_counts(*, fixed: bool) -> None:
         assert "" not in await journal.recover(), "a record counts that was never written"
 
 
+class Leading(Journal):
+    """The first one to come leads and writes for all who come meanwhile."""
+
+    def __init__(self, disk: Disk, *, fixed: bool) -> None:
+        super().__init__(disk, fixed=fixed)
+        self.leading = False
+        self.pending: list[tuple[str, asyncio.Event]] = []
+
+    async def add(self, record: str) -> None:
+        """Add a record; it is on the disk when this is over."""
+        event = asyncio.Event()
+        self.pending.append((record, event))
+        if self.leading:
+            await event.wait()
+            return
+        self.leading = True
+        while self.pending:
+            while self.pending:
+                await self.write_one()
+            await put(self.disk, 0, str(self.count))
+            if not self.fixed:
+                break
+        self.leading = False
+
+    async def write_one(self) -> None:
+        """Write the oldest record that is pending."""
+        record, event = self.pending.pop(0)
+        self.count += 1
+        await put(self.disk, self.count, record)
+        event.set()
+
+
+async def leader_left_too_early(*, fixed: bool) -> None:
+    """Add a record when the leader has written all others, and is not done yet."""
+    async with memory(5) as disk:
+        journal = Leading(disk, fixed=fixed)
+
+        async def later() -> None:
+            await busy(disk, 3)
+            await journal.add("b")
+
+        await together(first=journal.add("a"), second=later())
+
+
 BUGS: Final[tuple[Bug, ...]] = (
     bug(
         header_before_record,
@@ -263,5 +307,12 @@ BUGS: Final[tuple[Bug, ...]] = (
         Needs.FAULT,
         1,
         "A record that could not be written keeps its place, and the next header counts it.",
+    ),
+    bug(
+        leader_left_too_early,
+        KIND,
+        Needs.COMPLETION,
+        None,
+        "The leader of a group commit leaves after its last write without looking again.",
     ),
 )

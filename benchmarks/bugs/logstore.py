@@ -211,6 +211,87 @@ async def pinned_too_late(*, fixed: bool) -> None:
         await together(reader=read(), compaction=store.compact("k"))
 
 
+class Reusing(Store):
+    """Takes freed places first. The fix is a version that no two words share."""
+
+    def __init__(self, disk: Disk, *, fixed: bool) -> None:
+        super().__init__(disk, fixed=fixed)
+        self.freed: list[int] = []
+        self.version = 0
+
+    def take_place(self) -> int:
+        return self.freed.pop() if self.freed else super().take_place()
+
+    async def put(self, key: str, word: str) -> None:
+        self.version += 1
+        await super().put(key, word)
+
+    def delete(self, key: str) -> None:
+        """Forget a word; its place is free."""
+        self.freed.append(self.index.pop(key))
+
+    async def compact(self, key: str) -> None:
+        old, version = self.index.get(key), self.version
+        if old is None:
+            return
+        word = await get(self.disk, old)
+        place = self.take_place()
+        await put(self.disk, place, word)
+        if self.index.get(key) == old and (not self.fixed or version == self.version):
+            self.index[key] = place
+
+
+async def same_place_again(*, fixed: bool) -> None:
+    """Delete a word that is being moved, and store a new one where it was."""
+    async with memory(5) as disk:
+        store = Reusing(disk, fixed=fixed)
+        await store.put("k", "old")
+
+        async def replace() -> None:
+            await busy(disk, 2)
+            store.delete("k")
+            await store.put("k", "new")
+
+        await together(compaction=store.compact("k"), writer=replace())
+        assert await store.get("k") == "new", "an old word is back"
+
+
+class Recycling(Store):
+    """Gives a place that was moved away from to the next word."""
+
+    def __init__(self, disk: Disk, *, fixed: bool) -> None:
+        super().__init__(disk, fixed=fixed)
+        self.freed: list[int] = []
+
+    def take_place(self) -> int:
+        return self.freed.pop() if self.freed else super().take_place()
+
+    async def compact(self, key: str) -> None:
+        old = self.index[key]
+        word = await get(self.disk, old)
+        place = self.take_place()
+        await put(self.disk, place, word)
+        self.index[key] = place
+        self.freed.append(old)
+
+
+async def read_a_strangers_word(*, fixed: bool) -> None:
+    """Read a word while it is moved, and another one is stored where it was."""
+    async with memory(5) as disk:
+        store = Recycling(disk, fixed=fixed)
+        await store.put("k", "mine")
+
+        async def read() -> None:
+            await busy(disk, 2)
+            assert await store.get("k") == "mine", "read another key's word"
+
+        async def write() -> None:
+            await busy(disk, 2)
+            await store.put("other", "yours")
+
+        await together(writer=write(), compaction=store.compact("k"), reader=read())
+
+
 BUGS: Final[tuple[Bug, ...]] = (
     bug(
         read_from_where_it_was,
@@ -246,5 +327,19 @@ BUGS: Final[tuple[Bug, ...]] = (
         Needs.COMPLETION,
         None,
         "A reader pins a segment after it has looked up a place in it, with a wait in between.",
+    ),
+    bug(
+        same_place_again,
+        KIND,
+        Needs.COMPLETION,
+        None,
+        "Compaction knows a word by its place, where by then a newer one is.",
+    ),
+    bug(
+        read_a_strangers_word,
+        KIND,
+        Needs.COMPLETION,
+        None,
+        "A reader looks a place up and reads it later, when another word is there.",
     ),
 )

@@ -12,6 +12,7 @@ from typing import Final
 from benchmarks.bugs.bug import Bug, Needs, bug
 from benchmarks.bugs.common import (
     busy,
+    cancelled,
     faulty,
     get,
     lock_if,
@@ -149,11 +150,7 @@ async def cancelled_while_others_wait(*, fixed: bool) -> None:
     async with memory(2) as disk:
         await put(disk, 0, "a")
         table = SharedLoad(disk, fixed=fixed)
-        async with asyncio.TaskGroup() as group:
-            first = group.create_task(table.load(), name="first")
-            group.create_task(table.load(), name="second")
-            await busy(disk, 2)
-            first.cancel()
+        await cancelled(table.load(), after=busy(disk, 2), patient=table.load())
         assert table.letters == {"a"}
 
 

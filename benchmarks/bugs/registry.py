@@ -24,6 +24,7 @@ from benchmarks.bugs import (
     retry,
     snapshot,
     stripe,
+    superblock,
     timers,
     writeback,
 )
@@ -45,6 +46,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     *depth.BUGS,
     *discard.BUGS,
     *flushing.BUGS,
+    *superblock.BUGS,
     *retry.BUGS,
     *cancelling.BUGS,
     *completion.BUGS,

@@ -80,8 +80,9 @@ class IdleFlush:
     async def flush(self) -> None:
         """Write everything."""
         async with self.writing:
-            while self.dirty:
-                await put(self.disk, 0, self.dirty.pop())
+            batch, self.dirty = self.dirty, []
+            for word in batch:
+                await put(self.disk, 0, word)
 
     async def close(self) -> None:
         """Write what is there and close the disk."""

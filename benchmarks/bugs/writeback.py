@@ -146,17 +146,14 @@ class LimitedCache(Cache):
     def __init__(self, disk: Disk, *, fixed: bool) -> None:
         super().__init__(disk, fixed=fixed)
         self.room = asyncio.Event()
-        self.room.set()
 
     async def take(self, block: int, word: str) -> None:
         """Take a word when there is room for it."""
-        if self.fixed:
-            while len(self.dirty) >= 1:
-                self.room.clear()
-                await self.room.wait()
-        elif len(self.dirty) >= 1:
+        while self.dirty:
             self.room.clear()
             await self.room.wait()
+            if not self.fixed:
+                break
         assert not self.dirty, "more is dirty than there is room for"
         self.dirty[block] = word
 

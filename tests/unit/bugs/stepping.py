@@ -19,6 +19,8 @@ class Decider(Protocol):
 
     def pick(self, events: Sequence[str]) -> int: ...
 
+    def happened(self, event: str) -> None: ...
+
     def choose(self, n: int, key: str) -> int: ...
 
 
@@ -44,9 +46,10 @@ class ByHand:
     def pick(self, events: Sequence[str]) -> int:
         free = [index for index, event in enumerate(events) if not self._held(event)]
         self.broken |= not free
-        chosen = free[0] if free else 0
-        self._happened.add(events[chosen])
-        return chosen
+        return free[0] if free else 0
+
+    def happened(self, event: str) -> None:
+        self._happened.add(event)
 
     def _held(self, event: str) -> bool:
         return any(
@@ -115,10 +118,8 @@ class StepLoop(asyncio.BaseEventLoop):
             raise asyncio.CancelledError
 
     def _run_once(self) -> None:
-        for queue in (self._ready, self._scheduled):
-            alive = [handle for handle in queue if not handle.cancelled()]
-            queue.clear()
-            queue.extend(alive)
+        self._ready = deque(handle for handle in self._ready if not handle.cancelled())
+        self._scheduled = [timer for timer in self._scheduled if not timer.cancelled()]
         heapq.heapify(self._scheduled)
         labels = [_label(handle) for handle in self._ready]
         labels += [request.label for request in self.requests]
@@ -136,6 +137,7 @@ class StepLoop(asyncio.BaseEventLoop):
             counts[label] += 1
             events.append(label if counts[label] == 1 else f"{label} ({counts[label]})")
         chosen = self.decider.pick(events) if len(events) > 1 else 0
+        self.decider.happened(events[chosen])
         self._seen[labels[chosen]] += 1
         self.trace.append(events[chosen])
         return chosen
