@@ -1,0 +1,147 @@
+"""What code under exploration may ask its loop: `asyncio.get_running_loop().exploration`.
+
+Other loops have no such attribute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextvars import Context, copy_context
+from typing import Final, TypeVar
+
+from blkdebug_async.explore.actions import Action, Kind, RedundantRunError, Scheduler
+from blkdebug_async.explore.footprint import Footprint, Touch, sync_footprint
+from blkdebug_async.explore.handles import Flight
+from blkdebug_async.explore.possible import Possible, known_actor
+from blkdebug_async.explore.task_names import Actor
+
+_T = TypeVar("_T")
+
+#: Looking at the time, as whoever begins to sleep does.
+CLOCK_READ: Final = sync_footprint("clock", Touch.READ)
+#: Letting time go on.
+CLOCK_MOVED: Final = sync_footprint("clock")
+_UNNAMED: Final = Action("", "", Kind.REQUEST)
+
+
+class Exploration:
+    """One run, as seen from inside.
+
+    Args:
+        loop: The loop of the run.
+        scheduler: Decides.
+        possible: Where what is in flight stands.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, scheduler: Scheduler, possible: Possible
+    ) -> None:
+        #: Decides; its choose() is for everybody.
+        self.scheduler = scheduler
+        #: Whether names and footprints are wanted; if not, nobody need make them.
+        self.wants_actions = scheduler.wants_actions
+        #: What the step under way has touched, by identity.
+        self.touched: dict[int, Footprint] = {}
+        #: Whoever acts outside of all tasks.
+        self.root = Actor("")
+        #: Who acts while no task does: the callback or completion under way.
+        self.background = self.root
+        self._loop = loop
+        self._possible = possible
+
+    def touch(self, footprint: Footprint) -> None:
+        """Note what the step under way touched."""
+        if self.wants_actions:
+            self.touched[id(footprint)] = footprint
+
+    def acting(self) -> Actor:
+        """Tell who acts."""
+        task = asyncio.current_task(self._loop)
+        return self.background if task is None else known_actor(task)
+
+    def in_flight(
+        self,
+        action_key: str,
+        touches: tuple[Footprint, ...] | None = None,
+        effect: Callable[[], None] | None = None,
+    ) -> asyncio.Future[None]:
+        """Let a request go into flight; the scheduler picks when it completes.
+
+        Args:
+            action_key: Stable name of the request; a second one of the same name gets a number.
+            touches: What its completion will touch; None: not known.
+            effect: What to do at completion, in that very step; what it raises is raised by the
+                future. With it, a request whose future is cancelled takes effect all the same, as
+                a device knows nothing of tasks; without, nothing is left to happen.
+
+        Returns:
+            Done when the scheduler has picked its completion.
+        """
+        return self.fly(Kind.REQUEST, action_key, touches, effect, copy_context())
+
+    def fly(
+        self,
+        kind: Kind,
+        key: str,
+        touches: tuple[Footprint, ...] | None,
+        effect: Callable[[], _T] | None,
+        context: Context,
+    ) -> asyncio.Future[_T]:
+        """Let something go into flight, as in_flight(), that gives what its effect returns."""
+        action = _UNNAMED
+        if self.wants_actions:
+            key = self.root.number(key)
+            action = Action(key, key, kind, touches)
+        future: _Arrival[_T] = _Arrival(loop=self._loop)
+        group = self._possible.jobs if kind is Kind.THREAD else self._possible.flights
+
+        def arrive() -> None:
+            del group[flight]
+            if touches is not None:
+                for footprint in touches:
+                    self.touch(footprint)
+            _land(future, effect, context)
+            if flight.when_over is not None:
+                flight.when_over()
+
+        flight = Flight(action, arrive)
+        group[flight] = None
+        if effect is None:
+            future.forget = lambda: group.pop(flight, None)
+        return future
+
+
+class _Arrival(asyncio.Future[_T]):
+    """What the maker of something in flight awaits."""
+
+    #: Takes it out of flight, if it has no effect and nobody awaits it any more.
+    forget: Callable[[], object] | None = None
+
+    def cancel(self, msg: object = None) -> bool:
+        cancelled = super().cancel(msg)
+        if cancelled and self.forget is not None:
+            self.forget()
+        return cancelled
+
+
+def _land(future: asyncio.Future[_T], effect: Callable[[], _T] | None, context: Context) -> None:
+    try:
+        result = None if effect is None else context.run(effect)
+    except (SystemExit, KeyboardInterrupt, RedundantRunError):
+        raise
+    except BaseException as error:
+        if not future.done():
+            future.set_exception(_settable(error))
+    else:
+        if not future.done():
+            future.set_result(result)  # type: ignore[arg-type]  # without effect, _T is None
+
+
+def _settable(error: BaseException) -> BaseException:
+    """Futures refuse StopIteration, which would end whoever awaits them."""
+    if not isinstance(error, StopIteration):
+        return error
+    wrapped = RuntimeError("StopIteration was raised by what a future stands for")
+    wrapped.__cause__ = error
+    return wrapped

@@ -1,0 +1,269 @@
+"""An event loop in which a scheduler decides what happens next, and time is virtual.
+
+A scheduler that always picks the first action gets exactly what asyncio's own loop does. Time
+stands still while anything else can happen, then jumps to the next timer. possible.py says which
+orders there are besides, turns.py how a run goes on.
+
+A run is fast when its scheduler wants no actions: it picks by number and nothing has a name.
+Otherwise tasks and callbacks are named when they are made, and the scheduler hears of each step.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import threading
+from collections.abc import Coroutine, Generator
+from concurrent.futures import Executor
+from contextvars import Context
+from functools import partial
+from typing import Final, TypeAlias, TypeVar
+
+from blkdebug_async.explore.actions import Scheduler
+from blkdebug_async.explore.handles import (
+    FIRST_STEP,
+    WAKEUP,
+    WAKEUP_NAME,
+    Call,
+    Callback,
+    StepHandle,
+    Timer,
+    describe_call,
+    describe_timer,
+    is_step,
+)
+from blkdebug_async.explore.ordered import OrderedGenerators, OrderedTask
+from blkdebug_async.explore.refusals import REFUSED, REMOVERS, intruder, refuse, remove_nothing
+from blkdebug_async.explore.sync_futures import NotedFuture, NotedTask
+from blkdebug_async.explore.sync_objects import SyncObjects
+from blkdebug_async.explore.task_names import Actor, actor_of, name_task, short_name
+from blkdebug_async.explore.threads import AnyioWorkers, Host, start_job
+from blkdebug_async.explore.turns import TurningLoop
+
+_T = TypeVar("_T")
+_Coroutine: TypeAlias = (
+    Generator[asyncio.Future[object] | None, None, _T] | Coroutine[object, object, _T]
+)
+
+#: Given to asyncio's tasks for a handle, which they drop.
+_NO_HANDLE: Final = asyncio.Handle.__new__(asyncio.Handle)
+# asyncio's call_soon() looks at it.
+setattr(_NO_HANDLE, "_source_traceback", None)  # noqa: B010
+
+
+class ExploringLoop(TurningLoop):
+    """An event loop for one run; close it, and make another one for the next.
+
+    Args:
+        scheduler: Decides what happens next.
+        step_limit: Most steps that a run may take; None: any number.
+
+    Raises, from whatever runs the loop:
+        DeadlockError: Nothing can happen any more.
+        EndlessRunError: There were more steps than step_limit.
+        NotExplorableError: A thread came in that the loop does not know.
+        RedundantRunError: The scheduler wants to see no more.
+    """
+
+    # asyncio's own.
+    _executor_shutdown_called: bool
+    _thread_id: int | None
+
+    def __init__(self, scheduler: Scheduler, step_limit: int | None = None) -> None:
+        super().__init__(scheduler, step_limit)
+        # The task that create_task() is about to make: its coroutine, its maker, its name.
+        self._making: tuple[object, Actor, object] | None = None
+        self._asyncgens = OrderedGenerators()
+        _WORKERS.hold()
+        if self._named:
+            _SYNC_OBJECTS.hold(self.exploration)
+        self._install_fast_paths()
+
+    def close(self) -> None:
+        if not self.is_closed() and not self.is_running():
+            _WORKERS.release()
+            if self._named:
+                _SYNC_OBJECTS.release(self.exploration)
+            # From now on asyncio's own methods answer, which say that the loop is closed. Cycles
+            # of references end here too.
+            self.__dict__.pop("call_soon", None)
+            self.__dict__.pop("create_task", None)
+            self.__dict__.pop("create_future", None)
+        super().close()
+
+    def set_debug(self, enabled: bool) -> None:
+        super().set_debug(enabled)
+        if hasattr(self, "_making") and not self.is_closed():
+            self._install_fast_paths()
+
+    def _install_fast_paths(self) -> None:
+        """Put into the instance what is called most."""
+        methods = self.__dict__
+        methods.pop("call_soon", None)
+        methods["create_task"] = self._create_task
+        if self._named:
+            methods["create_task"] = self._create_named_task
+            methods["create_future"] = partial(NotedFuture, loop=self)
+        elif not self._debug:
+            methods["call_soon"] = _fast_call_soon(self)
+
+    # --- callbacks and timers ---
+
+    def _call_soon(
+        self, callback: Callback, args: tuple[object, ...], context: Context | None
+    ) -> asyncio.Handle:
+        if is_step(callback):
+            if self._named:
+                self._note_waking(callback)
+            if not self._debug and context is not None:
+                self._ready.append((callback, args, context))
+                return _NO_HANDLE
+            handle: asyncio.Handle = StepHandle(callback, args, self, context)
+        else:
+            handle = call = Call(callback, args, self, context)
+            call.action = (
+                describe_call(self.exploration.acting(), callback) if self._named else None
+            )
+        self._ready.append(handle)
+        self._possible.calls += 1
+        return handle
+
+    def _note_waking(self, callback: Callback) -> None:
+        task: asyncio.Task[object] = callback.__self__  # type: ignore[attr-defined]
+        actor = actor_of(task) or self._name(task)
+        if task is not asyncio.current_task(self):
+            self.exploration.touch(actor.changed)
+
+    def call_soon_threadsafe(  # type: ignore[override]
+        self, callback: Callback, *args: object, context: Context | None = None
+    ) -> asyncio.Handle:
+        if self._thread_id not in (None, threading.get_ident()):
+            self._fault = intruder(threading.current_thread().name)
+            raise self._fault
+        return super().call_soon_threadsafe(callback, *args, context=context)
+
+    def _write_to_self(self) -> None:
+        """Nobody sleeps, so there is nobody to wake."""
+
+    def call_at(  # type: ignore[override]
+        self, when: float, callback: Callback, *args: object, context: Context | None = None
+    ) -> asyncio.TimerHandle:
+        if when is None:
+            raise TypeError("when cannot be None")
+        self._check_closed()
+        if self._debug:
+            self._check_thread()
+            _check_callback(self, callback, "call_at")
+        timer = Timer(when, callback, args, self, context)
+        timer.action = describe_timer(self.exploration.acting(), callback) if self._named else None
+        heapq.heappush(self._scheduled, timer)
+        timer._scheduled = True
+        return timer
+
+    # --- tasks ---
+
+    def _create_task(
+        self,
+        coro: _Coroutine[_T],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+        **others: object,
+    ) -> asyncio.Task[_T]:
+        if self.get_task_factory() is None:
+            return OrderedTask(coro, loop=self, name=name, context=context, **others)
+        return super().create_task(coro, name=name, context=context, **others)
+
+    def _create_named_task(
+        self,
+        coro: _Coroutine[_T],
+        *,
+        name: str | None = None,
+        context: Context | None = None,
+        **others: object,
+    ) -> asyncio.Task[_T]:
+        self._check_closed()
+        outer, self._making = self._making, (coro, self.exploration.acting(), name)
+        try:
+            if self.get_task_factory() is None:
+                task: asyncio.Task[_T] = NotedTask(
+                    coro, loop=self, name=name, context=context, **others
+                )
+            else:
+                task = super().create_task(coro, name=name, context=context, **others)
+            # Its first step has named it, unless it was begun at once.
+            if actor_of(task) is None:
+                self._name(task)
+        finally:
+            self._making = outer
+        return task
+
+    def _name(self, task: asyncio.Task[object]) -> Actor:
+        making, coroutine = self._making, task.get_coro()
+        if making is not None and making[0] is coroutine:
+            _, maker, name = making
+        else:
+            maker, name = self.exploration.acting(), None
+        actor = maker.make(short_name(coroutine) if name is None else str(name))
+        name_task(task, actor)
+        return actor
+
+    # --- work for threads ---
+
+    def run_in_executor(  # type: ignore[override]
+        self, executor: Executor | None, func: Callback, *args: object
+    ) -> asyncio.Future[object]:
+        self._check_closed()
+        if self._debug:
+            _check_callback(self, func, "run_in_executor")
+        if executor is None:
+            self._check_default_executor()
+        return start_job(self, partial(func, *args) if args else func)
+
+    async def shutdown_default_executor(
+        self,
+        timeout: float | None = None,  # noqa: ASYNC109  as in asyncio
+    ) -> None:
+        """Wait until all that was handed to threads is done, however long that takes."""
+        self._executor_shutdown_called = True
+        while self._possible.jobs:
+            newest = next(reversed(self._possible.jobs))
+            over = self.create_future()
+            newest.when_over = partial(over.set_result, None)
+            await over
+
+
+def _fast_call_soon(loop: ExploringLoop) -> Callback:
+    """Make call_soon() for steps of tasks, which leaves the rest to the loop's own."""
+    append = loop._ready.append
+    slow = partial(asyncio.BaseEventLoop.call_soon, loop)
+
+    def call_soon(
+        callback: Callback, *args: object, context: Context | None = None
+    ) -> asyncio.Handle:
+        kind = type(callback)
+        if context is not None and (
+            kind is FIRST_STEP or (kind is WAKEUP and callback.__name__ == WAKEUP_NAME)  # type: ignore[attr-defined]
+        ):
+            append((callback, args, context))
+            return _NO_HANDLE
+        return slow(callback, *args, context=context)
+
+    return call_soon  # type: ignore[return-value]  # it takes no other keyword
+
+
+def _check_callback(loop: asyncio.AbstractEventLoop, callback: Callback, method: str) -> None:
+    getattr(loop, "_check_callback")(callback, method)  # noqa: B009  mypy does not know it
+
+
+def _host_of(loop: asyncio.AbstractEventLoop) -> Host | None:
+    return loop if isinstance(loop, ExploringLoop) else None
+
+
+_WORKERS: Final = AnyioWorkers(_host_of)
+_SYNC_OBJECTS: Final = SyncObjects()
+
+for _name, _advice in REFUSED.items():
+    setattr(ExploringLoop, _name, refuse(_name, _advice))
+for _name in REMOVERS:
+    setattr(ExploringLoop, _name, remove_nothing)

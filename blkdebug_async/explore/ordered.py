@@ -1,0 +1,61 @@
+"""Tasks and generators whose sets are in order.
+
+asyncio keeps them in sets, which are in the order of addresses: which child a task group cancels
+first is another one in each run. A run must be the same each time, so here that is the order in
+which they were made.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+from collections.abc import AsyncGenerator, Iterator
+from typing import Protocol, TypeAlias, TypeVar
+
+_T = TypeVar("_T")
+_Generator: TypeAlias = AsyncGenerator[object, object]
+
+
+class OrderedTask(asyncio.Task[_T]):
+    """A task that hashes by its number, counted by its loop: small sets are in that order."""
+
+    #: 0: it is just being made, as asyncio puts it into a set of all tasks.
+    number = 0
+
+    def __hash__(self) -> int:
+        if not self.number:
+            loop: Counting = self.get_loop()  # type: ignore[assignment]
+            self.number = next(loop.task_numbers)
+        return self.number
+
+
+class Counting(Protocol):
+    """A loop that counts the tasks made in it."""
+
+    #: For the next ones.
+    task_numbers: Iterator[int]
+
+
+class OrderedGenerators:
+    """Asynchronous generators that are alive, as a WeakSet has them, the oldest first."""
+
+    def __init__(self) -> None:
+        self._alive: weakref.WeakKeyDictionary[_Generator, None] = weakref.WeakKeyDictionary()
+
+    def __len__(self) -> int:
+        return len(self._alive)
+
+    def __iter__(self) -> Iterator[_Generator]:
+        return iter(self._alive)
+
+    def add(self, generator: _Generator) -> None:
+        """Count one in."""
+        self._alive[generator] = None
+
+    def discard(self, generator: _Generator) -> None:
+        """Count one out, if it is in."""
+        self._alive.pop(generator, None)
+
+    def clear(self) -> None:
+        """Count all out."""
+        self._alive.clear()

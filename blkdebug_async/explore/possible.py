@@ -1,0 +1,186 @@
+"""All that could happen next in an exploring loop, in the order in which it would.
+
+First the loop's ready queue, then requests in flight, oldest first, then what threads have to do,
+then the next timer. Nothing is made of all that unless somebody asks: a scheduler that picks by
+number never sees an Action.
+
+What asyncio promises holds in every order:
+- A task has at most one step ready, and tasks owe each other nothing: steps come in any order.
+- Plain callbacks (call_soon, a future's done callbacks) come in the order in which they were
+  scheduled, and nothing overtakes a callback that became ready after it: who goes on after an await
+  may rely on all callbacks that were due by then. So the ready queue can be picked from up to its
+  first callback, that one included. A callback may overtake a task's step, as if the task had been
+  woken later.
+- Timers fire in the order of their times. Of those for the same time, which asyncio leaves open,
+  any may be first; only sleeps stay in the order in which they began, as the tasks that they wake
+  come in any order anyway.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import deque
+from collections.abc import Sequence
+from typing import TypeAlias, overload
+
+from blkdebug_async.explore.actions import Action, Kind
+from blkdebug_async.explore.handles import (
+    Call,
+    Flight,
+    Ready,
+    StepHandle,
+    Timer,
+    describe_step,
+    is_sleep,
+)
+from blkdebug_async.explore.task_names import Actor, actor_of, name_task, short_name
+
+#: What can be picked: something ready, in flight, or a timer.
+Choice: TypeAlias = Ready | Flight
+_Slice: TypeAlias = "slice[int | None, int | None, int | None]"
+
+
+class Possible(Sequence[Action]):
+    """What could happen next. As a sequence of actions it is valid until one has been picked."""
+
+    __slots__ = ("_length", "_others", "_skip", "calls", "flights", "jobs", "purged", "ready")
+
+    def __init__(self, ready: deque[Ready]) -> None:
+        #: The loop's ready queue.
+        self.ready = ready
+        #: How many in it are not tuples.
+        self.calls = 0
+        #: Requests in flight, oldest first.
+        self.flights: dict[Flight, None] = {}
+        #: What threads have to do, oldest first.
+        self.jobs: dict[Flight, None] = {}
+        #: How many cancelled callbacks were thrown away.
+        self.purged = 0
+        self._length = 0
+        # What could happen apart from the ready queue.
+        self._others: list[Flight | Timer] = []
+        # How many of them come before the ready queue: none or all. The place of the first one.
+        self._skip = 0
+
+    def gather(self, timers: list[Timer], *, ready_last: bool) -> int:
+        """Look what could happen.
+
+        Args:
+            timers: The loop's heap.
+            ready_last: The ready queue has kept all else waiting for so long that it comes last.
+
+        Returns:
+            How many actions there are.
+        """
+        reach = self.reach() if self.calls else len(self.ready)
+        if self.flights or self.jobs or timers:
+            self._others = [*self.flights, *self.jobs]
+            self._others += next_timers(timers)
+            self._skip = 0 if ready_last else reach
+            self._length = reach + len(self._others)
+        else:
+            self._others = []
+            self._skip = self._length = reach
+        return self._length
+
+    def reach(self) -> int:
+        """Count what can be picked from the ready queue; throws away cancelled callbacks."""
+        number = 0
+        for entry in self.ready:
+            number += 1
+            if type(entry) is tuple or isinstance(entry, StepHandle):
+                continue
+            if not entry._cancelled:  # type: ignore[union-attr]  # it is a Handle
+                return number
+            del self.ready[number - 1]
+            self.calls -= 1
+            self.purged += 1
+            return self.reach()
+        return number
+
+    def take(self, number: int) -> Choice:
+        """Pick one; what is ready leaves the queue."""
+        other = number - self._skip
+        if 0 <= other < len(self._others):
+            return self._others[other]
+        if other >= 0:
+            number -= len(self._others)
+        entry = self.ready[number]
+        del self.ready[number]
+        if not isinstance(entry, tuple):
+            self.calls -= 1
+        return entry
+
+    def _at(self, number: int) -> Choice:
+        other = number - self._skip
+        if 0 <= other < len(self._others):
+            return self._others[other]
+        return self.ready[number if other < 0 else number - len(self._others)]
+
+    # --- as a sequence of actions ---
+
+    def __len__(self) -> int:
+        return self._length
+
+    @overload
+    def __getitem__(self, number: int) -> Action: ...
+
+    @overload
+    def __getitem__(self, number: _Slice) -> Sequence[Action]: ...
+
+    def __getitem__(self, number: int | _Slice) -> Action | Sequence[Action]:
+        if isinstance(number, slice):
+            return [self[each] for each in range(*number.indices(self._length))]
+        if number < 0:
+            number += self._length
+        if not 0 <= number < self._length:
+            raise IndexError(number)
+        return action_of(self._at(number))
+
+
+def action_of(choice: Choice) -> Action:
+    """Say which action something is."""
+    match choice:
+        case Flight() | Call(action=Action()) | Timer(action=Action()):
+            assert choice.action is not None
+            return choice.action
+        case asyncio.Handle():
+            return _action_of_callback(getattr(choice, "_callback", None))
+        case (callback, _, _):
+            return _action_of_callback(callback)
+
+
+def _action_of_callback(callback: object) -> Action:
+    task = getattr(callback, "__self__", None)
+    if isinstance(task, asyncio.Task):
+        return describe_step(known_actor(task))
+    name = short_name(callback)
+    return Action(name, name, Kind.CALL)
+
+
+def known_actor(task: asyncio.Task[object]) -> Actor:
+    """Look up who a task is; one that nobody has named is named after its coroutine."""
+    actor = actor_of(task)
+    if actor is None:
+        actor = Actor(short_name(task.get_coro()))
+        name_task(task, actor)
+    return actor
+
+
+def next_timers(heap: list[Timer]) -> list[Timer]:
+    """List the timers that could fire next, in the heap's order; leaves the heap as it is."""
+    if not heap:
+        return []
+    first = heap[0]
+    when = first._when
+    if not first._cancelled and all(other._when != when for other in heap[1:3]):
+        return [first]
+    found: list[Timer] = []
+    rest = heap.copy()
+    while rest and (not found or rest[0]._when == found[0]._when):
+        timer = heapq.heappop(rest)
+        if not timer._cancelled:
+            found.append(timer)
+    sleeps = [timer for timer in found if is_sleep(timer._callback)]
+    return [timer for timer in found if not any(timer is sleep for sleep in sleeps[1:])]

@@ -1,0 +1,152 @@
+"""What steps share besides the disk, as far as asyncio knows of it: locks, events, queues, tasks.
+
+Each is a node of one byte to footprints, see explore.footprint. asyncio's classes are patched while
+there is an exploring loop that wants footprints, and only loops of that kind are noted; after the
+last one the classes are as before. An object is named after who made it, because who uses it first
+is a matter of order.
+
+Not seen: anyio's own locks and streams (but for the waking that they do), and whatever else is
+shared by way of Python's variables.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import inspect
+import threading
+from asyncio import events
+from collections.abc import Callable, Coroutine
+from typing import Final
+
+from blkdebug_async.explore.exploration import Exploration
+from blkdebug_async.explore.footprint import Touch
+from blkdebug_async.explore.handles import Callback
+from blkdebug_async.explore.sync_names import prints_of, set_owner
+
+#: Methods that change an object; waiting in its queue changes it too.
+_CHANGING: Final[dict[type, tuple[str, ...]]] = {
+    asyncio.Lock: ("acquire", "release"),
+    asyncio.Event: ("set", "clear"),
+    asyncio.Semaphore: ("acquire", "release"),
+    asyncio.Condition: ("wait", "notify"),
+    asyncio.Queue: ("put", "get", "put_nowait", "get_nowait", "task_done", "shutdown"),
+}
+#: Methods that look at one. Waiting for an event is like looking: all who wait are woken.
+_LOOKING: Final[dict[type, tuple[str, ...]]] = {
+    asyncio.Lock: ("locked",),
+    asyncio.Event: ("is_set", "wait"),
+    asyncio.Semaphore: ("locked",),
+    asyncio.Queue: ("empty", "full", "join", "qsize"),
+}
+
+
+class SyncObjects:
+    """Keeps asyncio's classes patched while exploring loops want footprints."""
+
+    def __init__(self) -> None:
+        self._users: dict[Exploration, int] = {}
+        self._originals: list[tuple[type, str, object]] = []
+        self._lock = threading.Lock()
+
+    def hold(self, exploration: Exploration) -> None:
+        """Note what a run does from now on; what this thread makes meanwhile belongs to it."""
+        with self._lock:
+            if not self._users:
+                self._install()
+            self._users[exploration] = threading.get_ident()
+
+    def release(self, exploration: Exploration) -> None:
+        """Note that run no longer; after the last one all is as it was."""
+        with self._lock:
+            if self._users.pop(exploration, None) is not None and not self._users:
+                while self._originals:
+                    owner, name, original = self._originals.pop()
+                    setattr(owner, name, original)
+
+    def _install(self) -> None:
+        for table, touch in ((_CHANGING, Touch.WRITE), (_LOOKING, Touch.READ)):
+            for owner, names in table.items():
+                for name in names:
+                    if name in vars(owner):
+                        self._patch(owner, name, _noting(getattr(owner, name), touch))
+        for owner in _CHANGING:
+            self._patch(owner, "__init__", self._naming(getattr(owner, "__init__")))  # noqa: B009
+        self._patch(asyncio.Lock, "acquire", _owning(asyncio.Lock.acquire))
+        self._patch(asyncio.Lock, "release", _disowning(asyncio.Lock.release))
+
+    def _patch(self, owner: type, name: str, replacement: object) -> None:
+        self._originals.append((owner, name, vars(owner)[name]))
+        setattr(owner, name, replacement)
+
+    def _naming(self, original: Callback) -> object:
+        @functools.wraps(original)
+        def method(thing: object, *args: object, **kwargs: object) -> None:
+            original(thing, *args, **kwargs)
+            if (exploration := self._makers_run()) is not None:
+                prints_of(thing, exploration)
+
+        return method
+
+    def _makers_run(self) -> Exploration | None:
+        """Tell whose object is being made: also a loop's that does not run yet."""
+        if events._get_running_loop() is not None:
+            return current_exploration()
+        home = threading.get_ident()
+        mine = [exploration for exploration, thread in self._users.items() if thread == home]
+        return mine[-1] if mine else None
+
+
+def current_exploration() -> Exploration | None:
+    """Give the running loop's exploration, if it has one that wants footprints."""
+    found: object = getattr(events._get_running_loop(), "exploration", None)
+    return found if isinstance(found, Exploration) and found.wants_actions else None
+
+
+def note(thing: object, touch: Touch) -> None:
+    """Note that the step under way used an object."""
+    exploration = current_exploration()
+    if exploration is not None:
+        read, write = prints_of(thing, exploration)
+        exploration.touch(write if touch is Touch.WRITE else read)
+
+
+def _noting(original: Callback, touch: Touch) -> object:
+    if inspect.iscoroutinefunction(original):
+        # A coroutine uses its object in the steps in which it begins and goes on.
+        @functools.wraps(original)
+        async def coroutine(thing: object, *args: object, **kwargs: object) -> object:
+            note(thing, touch)
+            try:
+                return await original(thing, *args, **kwargs)
+            finally:
+                note(thing, touch)
+
+        return coroutine
+
+    @functools.wraps(original)
+    def method(thing: object, *args: object, **kwargs: object) -> object:
+        note(thing, touch)
+        return original(thing, *args, **kwargs)
+
+    return method
+
+
+def _owning(original: Callable[[asyncio.Lock], Coroutine[object, object, bool]]) -> object:
+    @functools.wraps(original)
+    async def acquire(lock: asyncio.Lock) -> bool:
+        answer = await original(lock)
+        exploration = current_exploration()
+        set_owner(lock, None if exploration is None else exploration.acting())
+        return answer
+
+    return acquire
+
+
+def _disowning(original: Callable[[asyncio.Lock], None]) -> object:
+    @functools.wraps(original)
+    def release(lock: asyncio.Lock) -> None:
+        set_owner(lock, None)
+        original(lock)
+
+    return release

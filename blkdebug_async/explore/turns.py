@@ -1,0 +1,328 @@
+"""How an exploring loop goes on: turn by turn as asyncio, step by step as a scheduler picks.
+
+A turn takes as many steps as there were callbacks ready when it began; timers join the ready queue
+between turns, and only there does a loop stop. Without a scheduler's doing this is asyncio's order.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from asyncio.base_events import _format_handle  # type: ignore[attr-defined]
+from asyncio.format_helpers import _format_callback_source
+from asyncio.log import logger
+from collections import deque
+from collections.abc import Callable
+from itertools import count
+from math import inf
+from time import perf_counter
+from typing import Final
+
+from blkdebug_async.explore.actions import Scheduler
+from blkdebug_async.explore.deadlock import DeadlockError, describe_waits
+from blkdebug_async.explore.exploration import CLOCK_MOVED, CLOCK_READ, Exploration
+from blkdebug_async.explore.handles import Flight, Ready, Step, StepHandle, Timer
+from blkdebug_async.explore.possible import Choice, Possible, known_actor
+from blkdebug_async.explore.task_names import Actor
+
+#: As asyncio has them: when a heap with cancelled timers is made anew.
+_MANY_TIMERS: Final = 100
+_MANY_CANCELLED: Final = 0.5
+#: So many turns in a row may the ready queue keep what is in flight waiting, if nobody decides:
+#: somebody may be polling for it.
+_PATIENCE: Final = 1000
+#: Seconds that each of these turns counts for when a timer is kept waiting.
+_TURN_TIME: Final = 1e-4
+
+
+class EndlessRunError(RuntimeError):
+    """A run has taken more steps than it may."""
+
+
+class TurningLoop(asyncio.BaseEventLoop):
+    """The part of an exploring loop that runs things.
+
+    Args:
+        scheduler: Decides what happens next.
+        step_limit: Most steps that a run may take; None: any number.
+    """
+
+    # asyncio's own.
+    _check_closed: Callable[[], None]
+    _check_default_executor: Callable[[], None]
+    _check_thread: Callable[[], None]
+    _clock_resolution: float
+    _current_handle: asyncio.Handle | None
+    _debug: bool
+    _ready: deque[Ready]
+    _scheduled: list[Timer]
+    _stopping: bool
+    _timer_cancelled_count: int
+
+    def __init__(self, scheduler: Scheduler, step_limit: int | None = None) -> None:
+        super().__init__()
+        #: Of the tasks to come.
+        self.task_numbers = count(1)
+        self._possible = Possible(self._ready)
+        self._scheduler = scheduler
+        self._pick_of = scheduler.pick_of
+        self._named = scheduler.wants_actions
+        self._step_limit = inf if step_limit is None else step_limit
+        self._now = 0.0
+        # Turns since something other than the ready queue happened.
+        self._turns = 0
+        # Steps of turns that are over, and those that the turn under way is to take.
+        self._steps = 0
+        # Timers that have become due with the one that the step under way began with.
+        self._joined = 0
+        # Why the run has to end, if something has come in between.
+        self._fault: Exception | None = None
+        #: The run, for code that is explored.
+        self.exploration = Exploration(self, scheduler, self._possible)
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        return self._steps
+
+    def time(self) -> float:
+        """Tell virtual time, in seconds; a run begins at 0."""
+        if self._named:
+            self.exploration.touch(CLOCK_READ)
+        return self._now
+
+    # --- turns ---
+
+    def _run_once(self) -> None:
+        """Take a turn, or all of them until somebody stops the loop."""
+        if not self._named and not self._debug:
+            self._take_fast_turns()
+            return
+        number = self._begin_turn()
+        while number > 0:
+            number -= self._take_step()
+
+    def _begin_turn(self) -> int:
+        """Give the number of steps that the next turn is to take."""
+        if self._scheduled:
+            self._collect_timers()
+        self._turns += 1
+        number = len(self._ready) or 1
+        self._count_steps(number)
+        return number
+
+    def _count_steps(self, number: int) -> None:
+        self._steps += number
+        if self._fault is not None:
+            raise self._fault
+        if self._steps > self._step_limit:
+            raise EndlessRunError(f"The run was not over after {self._step_limit} steps")
+
+    def _take_fast_turns(self) -> None:  # noqa: C901  calls would take as long as the work
+        """Take turns; while there is nothing but the ready queue, with little more than its steps.
+
+        Everything is written out here, as runs are made of little else.
+        """
+        possible, ready, timers = self._possible, self._ready, self._scheduled
+        flights, jobs, pick_of = possible.flights, possible.jobs, self._pick_of
+        while True:
+            if flights or jobs or timers:
+                number = self._begin_turn()
+            else:
+                number = len(ready)
+                self._steps += number
+            while number > 0:
+                if flights or jobs or timers:
+                    number -= self._take_step()
+                    continue
+                number -= 1
+                n = len(ready)
+                if possible.calls:
+                    cancelled = possible.purged
+                    n = possible.reach()
+                    number -= possible.purged - cancelled
+                if n > 1 and (picked := pick_of(n)):
+                    step = ready[picked]
+                    del ready[picked]
+                elif n:
+                    step = ready.popleft()
+                else:
+                    break
+                # mypy narrows a tuple by isinstance() only, which takes longer.
+                if type(step) is tuple:
+                    callback, args, context = step
+                    try:
+                        context.run(callback, *args)
+                    except (SystemExit, KeyboardInterrupt):
+                        raise
+                    except BaseException as error:
+                        self._report(step, error)
+                else:
+                    possible.calls -= 1
+                    step._run()  # type: ignore[union-attr]
+            if self._stopping or self._debug:
+                return
+            if not ready and not flights and not jobs and not timers:
+                self._take_step()
+            elif self._steps > self._step_limit or self._fault is not None:
+                self._count_steps(0)
+
+    def _collect_timers(self) -> None:
+        """Let timers that are due join the ready queue, as asyncio does."""
+        timers = self._scheduled
+        number = len(timers)
+        if number > _MANY_TIMERS and self._timer_cancelled_count / number > _MANY_CANCELLED:
+            for timer in timers:
+                timer._scheduled = not timer._cancelled
+            timers[:] = [timer for timer in timers if timer._scheduled]
+            heapq.heapify(timers)
+            self._timer_cancelled_count = 0
+        while timers and timers[0]._cancelled:
+            self._timer_cancelled_count -= 1
+            heapq.heappop(timers)._scheduled = False
+        end = self._now + self._clock_resolution
+        # The sum may be rounded to the same number, late in a long run.
+        while timers and (timers[0]._when < end or timers[0]._when <= self._now):
+            timer = heapq.heappop(timers)
+            timer._scheduled = False
+            self._ready.append(timer)
+            self._possible.calls += 1
+
+    # --- steps ---
+
+    def _take_step(self) -> int:
+        """Let the next thing happen.
+
+        Returns:
+            How many places of the turn it took: one, one more for each cancelled callback, one
+            less for each timer that is due now too.
+        """
+        possible = self._possible
+        purged = possible.purged
+        late = self._turns > _PATIENCE and self._somebody_is_late()
+        n = possible.gather(self._scheduled, ready_last=late)
+        if not self._stopping or self._ready:
+            if not n:
+                raise DeadlockError(describe_waits(self))
+            if self._named:
+                self._run_told(0 if n == 1 else self._scheduler.pick(possible))
+            else:
+                self._run(possible.take(0 if n == 1 else self._pick_of(n)))
+        joined, self._joined = self._joined, 0
+        return 1 + possible.purged - purged - joined
+
+    def _somebody_is_late(self) -> bool:
+        if self._possible.flights or self._possible.jobs:
+            return True
+        waited = self._turns * _TURN_TIME
+        return bool(self._scheduled) and self._scheduled[0]._when - self._now < waited
+
+    def _run_told(self, picked: int) -> None:
+        """Run what was picked, and tell the scheduler what it touched."""
+        exploration = self.exploration
+        action = self._possible[picked]
+        choice = self._possible.take(picked)
+        outer = exploration.touched, exploration.background
+        exploration.touched = {}
+        task = _task_of(choice)
+        try:
+            if task is None:
+                exploration.background = Actor(action.key)
+                self._run(choice)
+            else:
+                actor = known_actor(task)
+                actor.steps += 1
+                actor.action = None
+                exploration.touch(actor.looked)
+                self._run(choice)
+                if asyncio.Future.done(task):
+                    exploration.touch(actor.changed)
+            self._scheduler.ran(action, tuple(exploration.touched.values()))
+        finally:
+            exploration.touched, exploration.background = outer
+
+    def _run(self, choice: Choice) -> None:
+        if isinstance(choice, tuple):
+            callback, args, context = choice
+            try:
+                context.run(callback, *args)
+            except (SystemExit, KeyboardInterrupt):
+                raise
+            except BaseException as error:
+                self._report(choice, error)
+        elif isinstance(choice, Flight):
+            self._turns = 0
+            choice.arrive()
+        else:
+            if isinstance(choice, Timer) and choice._scheduled:
+                self._go_on_to(choice)
+            self._run_handle(choice)
+
+    def _go_on_to(self, timer: Timer) -> None:
+        """Let time go on to a timer that is about to run."""
+        self._turns = 0
+        if timer._when > self._now:
+            self._now = timer._when
+            self.exploration.touch(CLOCK_MOVED)
+        ready = len(self._ready)
+        self._collect_timers()
+        self._joined = len(self._ready) - ready - 1
+        for number, entry in enumerate(self._ready):
+            if entry is timer:
+                del self._ready[number]
+                self._possible.calls -= 1
+                return
+
+    def _run_handle(self, handle: asyncio.Handle) -> None:
+        if not self._debug:
+            handle._run()
+            return
+        try:
+            self._current_handle = handle
+            began = perf_counter()
+            handle._run()
+            took = perf_counter() - began
+            if took >= self.slow_callback_duration:
+                logger.warning("Executing %s took %.3f seconds", _format_handle(handle), took)
+        finally:
+            self._current_handle = None
+
+    def _report(self, step: Step, error: BaseException) -> None:
+        """Tell asyncio's exception handler of a step that failed, as Handle does."""
+        callback, args, context = step
+        source = _format_callback_source(callback, args)
+        self.call_exception_handler(
+            {
+                "message": f"Exception in callback {source}",
+                "exception": error,
+                "handle": StepHandle(callback, args, self, context),
+            }
+        )
+
+    # --- for work that stands for a thread ---
+
+    def run_inside(self, done: Callable[[], bool]) -> None:
+        """Go on inside a step, until something is done for which it waits."""
+        asyncio.events._set_running_loop(self)
+        try:
+            while not done():
+                if self._scheduled:
+                    self._collect_timers()
+                self._turns += 1
+                if self._stopping and not self._ready:
+                    raise RuntimeError("The event loop was stopped while a thread waited for it")
+                self._take_step()
+        finally:
+            asyncio.events._set_running_loop(None)
+
+
+def _task_of(choice: Choice) -> asyncio.Task[object] | None:
+    """Tell whose step something is; None: no task's."""
+    if isinstance(choice, tuple):
+        callback: object = choice[0]
+    elif isinstance(choice, StepHandle):
+        callback = choice._callback
+    else:
+        return None
+    task = getattr(callback, "__self__", None)
+    return task if isinstance(task, asyncio.Task) else None
