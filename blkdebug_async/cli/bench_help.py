@@ -12,7 +12,8 @@ fio has them; those before the first --name are of all jobs.
 What requests do
   --rw WORD            read, write, rw, zero, discard; randread etc. at random
   --rwmixread N        per cent of reads with rw (50)
-  --mix OP=N,OP=N...   weights of read, write, zero and discard, instead
+  --mix OP=N,OP=N...   weights of read, write, zero and discard, instead; at
+                       random if --rw says so
   --bs SIZE            length of a request (4k)
   --bssplit S/N:S/N... lengths and their shares in per cent
   --blockalign SIZE    offsets are multiples of it (the smallest length)
@@ -35,10 +36,12 @@ How much at once, how fast, how long
 
 The image
   -f FORMAT, --image-opts, -r, -s, -n, -C, -k, -U, -i AIO, -t CACHE, -d DISCARD
-                       as 'blkdebug-async io --help' tells; writeback if no -t
+                       as 'blkdebug-async io --help' tells; writeback if no -t;
+                       without -i the page cache in place, else io_uring, else
+                       threads, as -i auto
   --blockdev OPTIONS   instead of IMAGE: JSON, or key=value,...
   --filename IMAGE     the image of a job
-  --direct 1           as -n
+  --direct             as -n
   --compat MODE        where to do as QEMU does: none, qemu-7.2, seed
 
 What is shown

@@ -77,7 +77,9 @@ class BenchOptions:
     format: str | None = None
     image_opts: bool = False
     settings: OpenSettings = field(
-        default_factory=lambda: OpenSettings(cache=CACHE_MODES["writeback"], aio="auto")
+        default_factory=lambda: OpenSettings(
+            cache=CACHE_MODES["writeback"], aio="auto", offers_auto=True
+        )
     )
     compat: Compat = field(default_factory=lambda: COMPAT["none"])
     output_format: str = "table"

@@ -65,8 +65,7 @@ Works on disk images; bench is the only command here.
     -d DEPTH             requests at a time (64)
     -f FMT               format of the image (it is guessed)
     --flush-interval=N   with -w: flush after every N requests (never)
-    -i AIO               how files are read and written: threads, native or
-                         io_uring (threads)
+    -i AIO               how files are read and written: {aio}
     -n                   the same as -i native
     --no-drain           send further requests while a flush is going on
     -o OFFSET            where the first request goes (0)
@@ -79,6 +78,14 @@ Works on disk images; bench is the only command here.
     -w                   write instead of reading
     --image-opts         FILE is a list of options
 """
+#: What -i takes, and its default.
+_AIO: Final = """\
+threads, native or
+                         io_uring (threads)"""
+_OUR_AIO: Final = """\
+auto, threads,
+                         native or io_uring (auto: the page cache in
+                         place, else io_uring, else threads)"""
 _OUR_USAGE: Final = """\
     --json               tell what was done, and how fast, as one JSON object
     --loop=LOOP          event loop: asyncio or uvloop (uvloop if installed)
@@ -140,8 +147,8 @@ class BenchOptions:
 
 def usage_text(caller: Caller) -> str:
     """Give the text of --help."""
-    text = _USAGE if caller.is_qemu else _USAGE + _OUR_USAGE
-    return text.format(program=caller.program)
+    text, aio = (_USAGE, _AIO) if caller.is_qemu else (_USAGE + _OUR_USAGE, _OUR_AIO)
+    return text.format(program=caller.program, aio=aio)
 
 
 def refuse(caller: Caller, complaint: str) -> ErrorReport:
@@ -175,7 +182,7 @@ def parse_bench_options(caller: Caller, words: Sequence[str], warn: Warn) -> Ben
     options = BenchOptions()
     options.settings.unmap = False
     if not caller.is_qemu:
-        options.settings.aio = "auto"
+        options.settings.aio, options.settings.offers_auto = "auto", True
     options.settings.cache = CACHE_MODES["writeback"]
     long = _BENCH if caller.is_qemu else (*_BENCH, *_OURS)
     given = _ImgGetopt(caller, "bench", words, _BENCH_LETTERS, long)

@@ -69,8 +69,9 @@ class OpenSettings:
     force_share: bool = False
     unmap: bool = True
     cache: CacheMode = field(default_factory=lambda: CACHE_MODES["writethrough"])
-    #: "auto" is not QEMU's: what is best for each request, until something else is asked for.
     aio: str = "threads"
+    #: Whether "auto" may be asked for, which is not QEMU's: what is best for each request.
+    offers_auto: bool = False
 
     def apply(self, letter: str, value: str) -> bool:
         """Take one option.
@@ -101,6 +102,9 @@ class OpenSettings:
         return True
 
     def _set_aio(self, mode: str) -> None:
+        if mode == "auto" and self.offers_auto:
+            self.aio = mode
+            return
         if mode not in _AIO_MODES:
             raise ErrorReport(f"Invalid aio option: {mode}")
         # QEMU has a flag for each of the others: threads takes nothing back, native goes first.

@@ -89,6 +89,16 @@ def test_the_page_cache_can_be_bypassed(words: list[str]) -> None:
     assert parse(*words, "x.img").settings.cache.direct
 
 
+@pytest.mark.parametrize(
+    ("words", "aio"),
+    [((), "auto"), (("-i", "threads"), "threads"), (("-i", "threads", "--aio=auto"), "auto")],
+)
+def test_how_files_are_served_is_ours_to_choose_unless_it_is_said(
+    words: Sequence[str], aio: str
+) -> None:
+    assert parse(*words, "x.img").settings.aio == aio
+
+
 def test_the_cache_is_not_written_through_unless_asked_for() -> None:
     assert not parse("x.img").settings.cache.writethrough
     assert parse("-t", "writethrough", "x.img").settings.cache.writethrough

@@ -49,6 +49,7 @@ def test_defaults_are_those_of_qemu() -> None:
         (OURS, (), "auto"),
         (OURS, ("-i", "threads"), "threads"),
         (OURS, ("-i", "io_uring", "-i", "threads"), "io_uring"),
+        (OURS, ("-i", "native", "-i", "auto"), "auto"),
     ],
 )
 def test_how_files_are_served_is_ours_to_choose_unless_it_is_said(

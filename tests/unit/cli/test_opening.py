@@ -70,6 +70,11 @@ def test_native_aio_goes_first_and_threads_take_nothing_back(
     assert request(*options).flags.aio == aio
 
 
+def test_auto_is_not_qemus() -> None:
+    with pytest.raises(ErrorReport, match="Invalid aio option: auto"):
+        request(("i", "auto"))
+
+
 def test_switches_are_flags() -> None:
     opened = request(("r", ""), ("s", ""), ("C", ""))
     assert opened.flags == OpenFlags(unmap=True, aio="threads", read_only=True, copy_on_read=True)
