@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from blkdebug_async.bench.histogram import Histogram
 from blkdebug_async.bench.job import Job, Op, Sequential, Uniform, Zipf
 from blkdebug_async.bench.output.texts import (
     block_text,
@@ -25,6 +26,14 @@ LATENCY_COLUMNS = ("job", "kind", "mean", "50 %", "90 %", "99 %", "99.9 %", "99.
 #: More cases of damage than that are only counted.
 _MOST_DAMAGES = 5
 _PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
+
+
+class LatencyTable(NamedTuple):
+    """Latencies of one kind, and what they are counted from."""
+
+    title: str
+    #: The rows of LATENCY_COLUMNS; what was never answered has none.
+    rows: Sequence[Sequence[str]]
 
 
 class Line(NamedTuple):
@@ -102,21 +111,39 @@ def _throughput_row(name: str, op: Op, found: OpResult) -> tuple[str, ...]:
     )
 
 
-def latency_rows(jobs: Sequence[JobResult]) -> Iterator[tuple[str, ...]]:
-    """Give the rows of LATENCY_COLUMNS; what was never answered has none."""
-    for job in jobs:
-        for op, each in job.operations.items():
-            if each.total.count:
-                found = each.total.percentiles(_PERCENTILES)
-                values = (each.total.mean, *(found[at] for at in _PERCENTILES), each.total.max)
-                yield (job.job.name, op, *(latency_text(value) for value in values))
+def latency_tables(jobs: Sequence[JobResult]) -> Iterator[LatencyTable]:
+    """Give what is to be told of latencies: in all, and of their parts where these differ."""
+    found = [(job, op, each) for job in jobs for op, each in job.operations.items()]
+    paced = [line for line in found if line[0].job.is_paced]
+    # Who was answered in the call never waited anywhere else.
+    waited = [line for line in found if line[2].submission.sum != line[2].completion.sum]
+    title = "Latency, from issuing a request until it was answered"
+    if paced:
+        title = "Latency, from when a request was due until it was answered"
+    yield from _latency_table(title, [(job, op, each.total) for job, op, each in found])
+    title = "Completion, from issuing a request until it was answered"
+    yield from _latency_table(title, [(job, op, each.completion) for job, op, each in paced])
+    title = "Submission, from issuing a request until it was answered or had to wait"
+    yield from _latency_table(title, [(job, op, each.submission) for job, op, each in waited])
 
 
-def latency_title(jobs: Sequence[JobResult]) -> str:
-    """Say what latencies are counted from."""
-    if any(job.job.is_paced for job in jobs):
-        return "Latency, from when a request was due until it was answered"
-    return "Latency, from issuing a request until it was answered"
+def _latency_table(
+    title: str, found: Sequence[tuple[JobResult, Op, Histogram]]
+) -> Iterator[LatencyTable]:
+    """Give a table of what was answered; none if that is nothing."""
+    rows = [
+        (job.job.name, str(op), *map(latency_text, _figures(histogram)))
+        for job, op, histogram in found
+        if histogram.count
+    ]
+    if rows:
+        yield LatencyTable(title, rows)
+
+
+def _figures(histogram: Histogram) -> tuple[float, ...]:
+    """What LATENCY_COLUMNS has of it."""
+    found = histogram.percentiles(_PERCENTILES)
+    return histogram.mean, *(found[at] for at in _PERCENTILES), histogram.max
 
 
 def lines(result: RunResult) -> Iterator[Line]:

@@ -33,10 +33,8 @@ def print_table(console: Console, result: RunResult) -> None:
         console.print(Text(summary.job_line(job), style="bold"))
     throughput = list(summary.throughput_rows(result.jobs))
     _print(console, "Throughput", summary.THROUGHPUT_COLUMNS, throughput)
-    latencies = list(summary.latency_rows(result.jobs))
-    if latencies:
-        title = summary.latency_title(result.jobs)
-        _print(console, title, summary.LATENCY_COLUMNS, latencies)
+    for title, rows in summary.latency_tables(result.jobs):
+        _print(console, title, summary.LATENCY_COLUMNS, rows)
     console.print()
     for line in summary.lines(result):
         console.print(Text(line.text, style="bold red" if line.is_bad else "dim"))

@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
+from blkdebug_async.bench.histogram import Histogram
 from blkdebug_async.bench.job import Job, Op, Uniform, Zipf
 from blkdebug_async.bench.output.summary import job_line
 from blkdebug_async.bench.output.table import print_table
@@ -37,7 +39,7 @@ def test_no_number_is_cut_and_no_line_too_long(width: int) -> None:
     text = printed(large_run(), width)
     assert max(len(line) for line in text.splitlines()) <= width
     figures = [line for line in text.splitlines() if re.match(r"a-job.* (discard|read) ", line)]
-    assert len(figures) == 8
+    assert len(figures) == 12
     assert not any("…" in line.split(maxsplit=1)[1] for line in figures)
 
 
@@ -60,6 +62,24 @@ def test_errors_are_told_by_errno() -> None:
 def test_what_was_never_answered_has_no_latency() -> None:
     text = printed(run_result(job_result(Job(), op_result(Op.READ, [], errors={5: 1}))))
     assert "Latency" not in text
+
+
+def test_what_waited_tells_how_long_it_took_to_submit_it() -> None:
+    text = printed(run_result(job_result(Job(), op_result(Op.READ, [50_000] * 9))))
+    assert text.count("job  read  50.0 µs  50.0 µs") == 1
+    assert re.search(r"^Submission, .*\n.*\n.*\njob +read +5\.00 µs +5\.00 µs", text, re.MULTILINE)
+
+
+def test_what_was_answered_in_the_call_has_one_latency() -> None:
+    found = replace(op_result(Op.READ, [7]), submission=Histogram([7]))
+    assert "Submission" not in printed(run_result(job_result(Job(), found)))
+
+
+def test_only_a_paced_job_tells_completion_apart() -> None:
+    found = replace(op_result(Op.READ, [9_000]), completion=Histogram([4_000]))
+    text = printed(run_result(job_result(Job(request_rate=100.0), found)))
+    assert re.search(r"^Completion, .*\n.*\n.*\njob +read +4\.00 µs +4\.00 µs", text, re.MULTILINE)
+    assert "Completion" not in printed(mixed_run())
 
 
 def test_a_paced_job_counts_latencies_from_when_requests_were_due() -> None:
