@@ -8,6 +8,7 @@ QEMU: block/file-posix.c.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from collections.abc import Callable
@@ -234,10 +235,11 @@ class FileDriver(Driver):
             if self._locks is not None:
                 self._locks.move(new)
             self._adopt(new, flags)
-        except OSError:
+            # Requests that are under way know the file by its number.
+            os.dup2(new, old, inheritable=False)
+        finally:
+            self._fd = old
             os.close(new)
-            raise
-        os.close(old)
 
     # --- facts ---
 
@@ -338,11 +340,18 @@ class FileDriver(Driver):
         try:
             await self._blocking.sync(self._fd)
         except OSError as error:
-            # The kernel may have marked pages clean that never reached the disk, and would say
-            # yes the next time. Without the page cache there are no such pages.
-            if not self._flags.direct:
-                self._sync_errno = error.errno or EIO
+            self._remember_failed_sync(error)
             self._fail("flush", error)
+        except asyncio.CancelledError as cancelled:
+            if isinstance(cancelled.__cause__, OSError):
+                self._remember_failed_sync(cancelled.__cause__)
+            raise
+
+    def _remember_failed_sync(self, error: OSError) -> None:
+        # The kernel may have marked pages clean that never reached the disk, and would say yes
+        # the next time. Without the page cache there are no such pages.
+        if not self._flags.direct:
+            self._sync_errno = error.errno or EIO
 
     async def block_status(
         self, offset: int, length: int, want_zero: bool, request: Request

@@ -29,7 +29,8 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
     """Call a function in a thread of the loop's executor.
 
     Cancellation: waits for the function all the same, because the kernel still reads or fills
-    its buffers, and then raises CancelledError. How often it is cancelled does not matter.
+    its buffers, and then raises CancelledError, the cause of which is what the function raised.
+    How often it is cancelled does not matter.
 
     Returns:
         What the function returned.
@@ -50,8 +51,6 @@ async def run_in_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwa
             # Raised below, unless there is a reason not to.
             pass
     if cancelled is not None:
-        if not work.cancelled():
-            work.exception()
-        raise cancelled
+        raise cancelled from (None if work.cancelled() else work.exception())
     work.result()
     return results[0]

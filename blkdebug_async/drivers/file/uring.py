@@ -6,7 +6,8 @@ the other half is made. On a virtual disk that saved a quarter of the time at de
 
 A transfer owns its place in the table, its future and the memory that the kernel reads or fills,
 until the kernel is done with them: whatever becomes of the task that asked, and even if the loop
-is closed meanwhile. So a cancelled task waits for its completion, and then raises CancelledError.
+is closed meanwhile. So a cancelled task waits for its completion, and then raises CancelledError;
+what the kernel failed with, if it did, is the cause of that.
 
 The kernel never has more than fits into the completion queue, which therefore cannot overflow;
 what is more than that waits here. There is one ring per file, made when it is first needed:
@@ -187,26 +188,31 @@ class Uring:
         self._start(transfer)
         try:
             result = await future
-        except asyncio.CancelledError:
-            await self._settle(transfer)
+        except asyncio.CancelledError as cancelled:
+            result = await self._settle(transfer)
             self._free.append(transfer)
-            raise
+            raise cancelled from (_failure(-result) if result < 0 else None)
         self._free.append(transfer)
         if result < 0:
-            raise OSError(-result, os.strerror(-result))
+            raise _failure(-result)
         return result
 
-    async def _settle(self, transfer: _Transfer) -> None:
-        """Wait until the kernel is done with the memory of a request that nobody wants now."""
+    async def _settle(self, transfer: _Transfer) -> int:
+        """Wait until the kernel is done with the memory of a request that nobody wants now.
+
+        Returns:
+            Its result; 0 if the kernel never got it.
+        """
         if transfer in self._backlog:
             del self._backlog[transfer]
             transfer.memory = None
-            return
+            return 0
         loop = asyncio.get_running_loop()
         while transfer.result is None:
             transfer.future = loop.create_future()
             with contextlib.suppress(asyncio.CancelledError):
                 await transfer.future
+        return transfer.result
 
     def _new_transfer(self) -> _Transfer:
         transfer = _Transfer(len(self._transfers))
@@ -339,3 +345,7 @@ class Uring:
         # It may be cancelled, or its loop may be closed.
         if not future.done():
             future.set_result(result)
+
+
+def _failure(errno: int) -> OSError:
+    return OSError(errno, os.strerror(errno))

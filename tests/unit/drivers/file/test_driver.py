@@ -261,6 +261,24 @@ async def test_after_a_failed_flush_all_others_fail() -> None:
     await driver.close()
 
 
+@pytest.mark.parametrize("aio", ["threads", "io_uring"])
+async def test_a_flush_that_fails_after_it_was_cancelled_is_remembered(aio: str) -> None:
+    driver = HostDeviceDriver("/dev/null", aio=aio)
+    try:
+        await driver.open(FakeOpener())
+    except OptionError as error:
+        pytest.skip(f"there is no io_uring here: {error}")
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(driver.flush_to_disk(REQUEST))
+        await asyncio.sleep(0)
+        task.cancel()
+    assert task.cancelled()
+    with pytest.raises(BlockError, match="an earlier flush failed") as caught:
+        await driver.flush_to_disk(REQUEST)
+    assert caught.value.errno == EINVAL
+    await driver.close()
+
+
 # --- status and length ---
 
 
@@ -373,6 +391,27 @@ async def test_with_auto_read_only_a_file_can_be_written_while_somebody_wants_to
     with pytest.raises(BlockError):
         await write(driver, 0, b"y" * 512)
     assert contents(image)[:512] == b"x" * 512
+    await driver.close()
+
+
+@pytest.mark.parametrize("aio", ["threads", "io_uring"])
+async def test_what_is_under_way_when_somebody_wants_to_write_is_done(
+    image: Path, monkeypatch: pytest.MonkeyPatch, aio: str
+) -> None:
+    monkeypatch.setattr(file_driver, "takes_nowait", lambda _fd: False)
+    try:
+        driver = await opened(image, OpenFlags(auto_read_only=True), aio=aio)
+    except OptionError as error:
+        pytest.skip(f"there is no io_uring here: {error}")
+    driver.permissions_changed(READ)
+    async with asyncio.TaskGroup() as group:
+        reads = [group.create_task(read(driver, 250 * i, 250)) for i in range(20)]
+        # The reads are on their way by then, but not all with the kernel.
+        await asyncio.sleep(0)
+        driver.permissions_changed(WRITE)
+        group.create_task(write(driver, 10_000, b"x" * 512))
+    assert {task.result() for task in reads} == {bytes(range(250))}
+    assert contents(image)[10_000:10_512] == b"x" * 512
     await driver.close()
 
 

@@ -72,6 +72,9 @@ async def test_a_cancelled_task_waits_for_its_thread(
         gate.open.set()
     assert task.cancelled()
     assert gate.passed
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await task
+    assert caught.value.__cause__ is error
 
 
 async def test_a_deadline_is_told_as_such_after_the_thread_is_done(gate: Gate) -> None:
