@@ -186,6 +186,62 @@ async def reused_while_pointed_to(*, fixed: bool) -> None:
         )
 
 
+class FreeList:
+    """Free clusters, each with the number of the next one in it. The head is in memory."""
+
+    def __init__(self, disk: Disk, *, fixed: bool) -> None:
+        self.disk = disk
+        self.fixed = fixed
+        self.head = "0"
+        self.changes = 0
+
+    async def pop(self) -> str:
+        """Take the head."""
+        while True:
+            head, changes = self.head, self.changes
+            assert head, "no space, although there is some"
+            following = await get(self.disk, int(head))
+            # The label of the list, in the last block.
+            await busy(self.disk)
+            if self.move(head, changes, following):
+                return head
+
+    async def push(self, cluster: str) -> None:
+        """Give one back."""
+        while True:
+            head, changes = self.head, self.changes
+            await put(self.disk, int(cluster), head)
+            if self.move(head, changes, cluster):
+                return
+
+    def move(self, head: str, changes: int, new_head: str) -> bool:
+        """Have another head, if it is still the same."""
+        if self.head != head or (self.fixed and self.changes != changes):
+            return False
+        self.head = new_head
+        self.changes += 1
+        return True
+
+
+async def same_head_again(*, fixed: bool) -> None:
+    """Take a cluster while another task takes two and gives the first one back."""
+    async with memory(5) as disk:
+        await fill(disk, "1", "2")
+        clusters = FreeList(disk, fixed=fixed)
+        taken = []
+
+        async def give_one_back() -> None:
+            first = await clusters.pop()
+            taken.append(await clusters.pop())
+            await clusters.push(first)
+
+        async def take() -> None:
+            taken.append(await clusters.pop())
+
+        await together(giver=give_one_back(), taker=take())
+        assert clusters.head not in taken, "a cluster is both free and taken"
+
+
 BUGS: Final[tuple[Bug, ...]] = (
     bug(
         one_cluster_for_two,
@@ -198,8 +254,9 @@ BUGS: Final[tuple[Bug, ...]] = (
         hint_forgets_a_free_one,
         KIND,
         Needs.SCHEDULE,
-        None,
+        2,
         "The hint is read before a wait and moved on after it, over a cluster freed meanwhile.",
+        io=False,
     ),
     bug(
         reservation_leaks,
@@ -212,7 +269,14 @@ BUGS: Final[tuple[Bug, ...]] = (
         reused_while_pointed_to,
         KIND,
         Needs.COMPLETION,
-        None,
+        3,
         "A cluster is free for others before the table on the disk has stopped pointing to it.",
+    ),
+    bug(
+        same_head_again,
+        KIND,
+        Needs.COMPLETION,
+        3,
+        "The head of the free list is the same as before, but what follows it is not.",
     ),
 )

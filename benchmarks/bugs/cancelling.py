@@ -108,7 +108,7 @@ async def lock_freed_too_early(*, fixed: bool) -> None:
     async with memory(3) as disk:
         async with asyncio.TaskGroup() as group:
             part = Shielded(disk, group, fixed=fixed)
-            await cancelled(part.write("a"), next=part.write("b"), after=busy(disk, 3))
+            await cancelled(part.write("a"), next=part.write("b"), after=busy(disk, 2))
         assert await get(disk, 0) == await get(disk, 1), "two writes were mixed"
 
 
@@ -174,35 +174,35 @@ BUGS: Final[tuple[Bug, ...]] = (
         busy_for_ever,
         KIND,
         Needs.CANCEL,
-        1,
+        2,
         "A flag that says busy is not taken back when the task is cancelled.",
     ),
     bug(
         half_of_two,
         KIND,
         Needs.CANCEL,
-        None,
+        3,
         "A task is cancelled between two writes that belong together.",
     ),
     bug(
         lock_freed_too_early,
         KIND,
         Needs.CANCEL,
-        None,
+        2,
         "A cancelled task frees the lock while its shielded write goes on.",
     ),
     bug(
         cancellation_swallowed,
         KIND,
         Needs.CANCEL,
-        None,
+        2,
         "A worker takes its own cancellation for a failed write, and goes on for ever.",
     ),
     bug(
         lost_in_hand,
         KIND,
         Needs.CANCEL,
-        None,
+        2,
         "A task is cancelled that has taken a word out of the list and not written it yet.",
     ),
 )

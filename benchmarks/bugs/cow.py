@@ -111,11 +111,11 @@ async def read_copies_over_a_write(*, fixed: bool) -> None:
         await fill(backing, "old")
         overlay = CopyOnRead(top, backing, fixed=fixed)
 
-        async def write() -> None:
+        async def read() -> None:
             await busy(top, 2)
-            await overlay.write(0, "new")
+            await overlay.read(0)
 
-        await together(reader=overlay.read(0), writer=write())
+        await together(writer=overlay.write(0, "new"), reader=read())
         assert await overlay.read(0) == "new", "what was read went over what was written"
 
 
@@ -161,28 +161,28 @@ BUGS: Final[tuple[Bug, ...]] = (
         copied_over_a_write,
         KIND,
         Needs.COMPLETION,
-        None,
+        1,
         "Two first writes to a cluster both copy the rest of it, one over what the other wrote.",
     ),
     bug(
         seen_half_copied,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "The cluster is mapped before the rest of it is copied, so that a reader finds a hole.",
     ),
     bug(
         read_copies_over_a_write,
         KIND,
         Needs.COMPLETION,
-        None,
+        3,
         "Copy-on-read checks that nobody has written, then waits, then writes what it has read.",
     ),
     bug(
         commit_forgets_a_write,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "A commit gives all of the top up, with what was written after it began.",
     ),
 )

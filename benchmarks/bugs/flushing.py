@@ -216,14 +216,14 @@ BUGS: Final[tuple[Bug, ...]] = (
         shared_a_flush_too_late,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "A flush is shared with one that began before the write that it is to cover.",
     ),
     bug(
         clean_by_mistake,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "The dirty flag is cleared when a flush is over, for what was written meanwhile too.",
     ),
     bug(
@@ -237,14 +237,14 @@ BUGS: Final[tuple[Bug, ...]] = (
         counted_after_the_flush,
         KIND,
         Needs.FAULT,
-        None,
+        4,
         "A commit counts what was written during its flush, and that is not safe yet.",
     ),
     bug(
         freed_by_the_flush_before,
         KIND,
         Needs.FAULT,
-        None,
+        3,
         "A flush frees what was dropped while it ran, and so is not safe yet.",
     ),
 )

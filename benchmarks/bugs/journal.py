@@ -277,7 +277,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         header_before_record,
         KIND,
         Needs.COMPLETION,
-        3,
+        2,
         "Header and record are written at the same time, so a crash may leave only the header.",
     ),
     bug(
@@ -291,7 +291,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         told_of_the_commit_before,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "A commit wakes all who wait at its end, not those who waited at its beginning.",
     ),
     bug(
@@ -312,7 +312,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         leader_left_too_early,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "The leader of a group commit leaves after its last write without looking again.",
     ),
 )

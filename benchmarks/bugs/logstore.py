@@ -62,9 +62,10 @@ async def read_from_where_it_was(*, fixed: bool) -> None:
         await store.put("k", "word")
 
         async def read() -> None:
+            await busy(disk, 3)
             assert await store.get("k") == "word", "read from a place that was given back"
 
-        await together(reader=read(), compaction=store.compact("k"))
+        await together(compaction=store.compact("k"), reader=read())
 
 
 class Updating(Store):
@@ -116,10 +117,14 @@ async def compaction_revives_the_dead(*, fixed: bool) -> None:
         await store.put("k", "word")
 
         async def delete() -> None:
-            await busy(disk, 2)
+            await busy(disk)
             store.index.pop("k", None)
 
-        await together(compaction=store.compact("k"), deleter=delete())
+        async def compact() -> None:
+            await busy(disk, 2)
+            await store.compact("k")
+
+        await together(deleter=delete(), compaction=compact())
         assert await store.get("k") is None, "a deleted word is back"
 
 
@@ -297,49 +302,49 @@ BUGS: Final[tuple[Bug, ...]] = (
         read_from_where_it_was,
         KIND,
         Needs.COMPLETION,
-        None,
+        3,
         "A reader looks a place up and reads it later, when it was moved and given back.",
     ),
     bug(
         compaction_undoes_an_update,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "Compaction points the index at what it has copied, although there is something newer.",
     ),
     bug(
         compaction_revives_the_dead,
         KIND,
         Needs.COMPLETION,
-        None,
+        3,
         "Compaction checks that a key lives before its last wait, not after it.",
     ),
     bug(
         swap_forgets_a_put,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "Compaction makes a new index and swaps it in, without what was stored meanwhile.",
     ),
     bug(
         pinned_too_late,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "A reader pins a segment after it has looked up a place in it, with a wait in between.",
     ),
     bug(
         same_place_again,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "Compaction knows a word by its place, where by then a newer one is.",
     ),
     bug(
         read_a_strangers_word,
         KIND,
         Needs.COMPLETION,
-        None,
+        3,
         "A reader looks a place up and reads it later, when another word is there.",
     ),
 )

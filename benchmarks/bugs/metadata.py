@@ -199,6 +199,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         Needs.SCHEDULE,
         2,
         "The table is marked as loaded before loading it is over.",
+        io=False,
     ),
     bug(
         empty_after_an_error,
@@ -211,14 +212,14 @@ BUGS: Final[tuple[Bug, ...]] = (
         cancelled_while_others_wait,
         KIND,
         Needs.CANCEL,
-        None,
+        2,
         "Whoever loads for the others is cancelled, and nobody ever wakes them.",
     ),
     bug(
         evicted_while_dirty,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "The table is given up while a change is on its way to the disk, and read too early.",
     ),
 )

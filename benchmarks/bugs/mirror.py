@@ -145,11 +145,11 @@ async def resync_undoes_a_write(*, fixed: bool) -> None:
         await fill(left, "old")
         mirror = Resyncing(left, right, fixed=fixed)
 
-        async def write() -> None:
+        async def resync() -> None:
             await busy(left, 2)
-            await mirror.write(0, "new")
+            await mirror.resync(1)
 
-        await together(resync=mirror.resync(1), writer=write())
+        await together(writer=mirror.write(0, "new"), resync=resync())
         assert await get(right, 0) == "new", "resynchronised with what was there before"
 
 
@@ -158,28 +158,28 @@ BUGS: Final[tuple[Bug, ...]] = (
         legs_differ,
         KIND,
         Needs.COMPLETION,
-        None,
+        1,
         "Two writes of one block reach the two legs in different order.",
     ),
     bug(
         read_from_the_leg_behind,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "A write is done when one leg has it, and the next read goes to the other.",
     ),
     bug(
         read_from_the_failed_leg,
         KIND,
         Needs.FAULT,
-        None,
+        2,
         "A leg that has missed a write is read from until its failure is written down.",
     ),
     bug(
         resync_undoes_a_write,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "Resynchronising reads one leg and writes the other, with a write in between.",
     ),
 )

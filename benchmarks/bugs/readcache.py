@@ -125,10 +125,10 @@ class ReadAhead:
 
     async def prefetch(self, block: int) -> None:
         """Bring a block in before anybody asks."""
+        if block in self.words:
+            return
         word = await get(self.disk, block)
-        if self.fixed:
-            self.words.setdefault(block, word)
-        else:
+        if not self.fixed or block not in self.words:
             self.words[block] = word
 
     async def read(self, block: int) -> str:
@@ -183,7 +183,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         prefetch_over_a_write,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "A prefetch puts what it has read over what was written while it was reading.",
     ),
 )

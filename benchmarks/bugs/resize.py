@@ -51,11 +51,11 @@ async def written_past_the_end(*, fixed: bool) -> None:
     async with memory(2) as disk, memory(2) as other:
         resizable = Resizable(disk, other, fixed=fixed)
 
-        async def shrink() -> None:
+        async def write() -> None:
             await busy(other, 2)
-            await resizable.shrink(1)
+            await resizable.write(1, "word")
 
-        await together(writer=resizable.write(1, "word"), shrinker=shrink())
+        await together(shrinker=resizable.shrink(1), writer=write())
 
 
 async def grown_to_less(*, fixed: bool) -> None:
@@ -137,11 +137,11 @@ async def updated_where_it_was(*, fixed: bool) -> None:
         await fill(disk, "", "old")
         table = Shrinking(disk, fixed=fixed)
 
-        async def update() -> None:
-            await busy(other, 3)
-            await table.update("new")
+        async def shrink() -> None:
+            await busy(other, 2)
+            await table.shrink()
 
-        await together(shrinker=table.shrink(), writer=update())
+        await together(writer=table.update("new"), shrinker=shrink())
         assert await table.read() == "new", "an update was cut off with the end"
 
 
@@ -150,28 +150,28 @@ BUGS: Final[tuple[Bug, ...]] = (
         written_past_the_end,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "The bound is checked, then the disk shrinks, then the write fails.",
     ),
     bug(
         grown_to_less,
         KIND,
         Needs.COMPLETION,
-        None,
+        1,
         "Two growths add to the same old length, and the smaller one comes last.",
     ),
     bug(
         published_too_early,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "The new length is there before what it promises.",
     ),
     bug(
         updated_where_it_was,
         KIND,
         Needs.COMPLETION,
-        None,
+        3,
         "A word is updated in the place from which it has just been copied away.",
     ),
 )

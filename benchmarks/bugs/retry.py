@@ -18,11 +18,12 @@ PATIENCE_S: Final = 0.01
 
 
 class Retrying:
-    """Tries a write again that has failed."""
+    """Writes one after the other, and tries again later what has failed."""
 
     def __init__(self, disk: Disk, *, fixed: bool) -> None:
         self.disk = disk
-        self.writing = lock_if(fixed)
+        self.fixed = fixed
+        self.writing = asyncio.Lock()
 
     async def write(self, block: int, word: str) -> None:
         """Write, at the second try if need be."""
@@ -30,8 +31,17 @@ class Retrying:
             try:
                 await put(self.disk, block, word)
             except OSError:
-                await busy(self.disk)
-                await put(self.disk, block, word)
+                if self.fixed:
+                    await self.try_again(block, word)
+            else:
+                return
+        if not self.fixed:
+            await self.try_again(block, word)
+
+    async def try_again(self, block: int, word: str) -> None:
+        """Wait a little and write."""
+        await busy(self.disk)
+        await put(self.disk, block, word)
 
 
 async def retried_over_the_newer(*, fixed: bool) -> None:
@@ -150,14 +160,14 @@ BUGS: Final[tuple[Bug, ...]] = (
         retried_over_the_newer,
         KIND,
         Needs.FAULT,
-        None,
-        "A write that is tried again comes after a newer one of the same block.",
+        3,
+        "A write is tried again after the lock was freed, over a newer one of the same block.",
     ),
     bug(
         appended_twice,
         KIND,
         Needs.TIMER,
-        None,
+        1,
         "A word is appended again after a time limit, although the first try had worked.",
     ),
     bug(
@@ -171,7 +181,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         written_to_the_disk_left,
         KIND,
         Needs.FAULT,
-        None,
+        2,
         "While all is copied to the spare disk, others still write to the one that failed.",
     ),
 )

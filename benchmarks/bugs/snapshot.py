@@ -115,7 +115,7 @@ async def coins_of_two_moments(*, fixed: bool) -> None:
         transfers = Transfers(disk, fixed=fixed)
 
         async def count() -> None:
-            await busy(disk, 2)
+            await busy(disk, 3)
             assert await transfers.count() == 3, "a coin was nowhere, or twice"
 
         await together(mover=transfers.move(), counter=count())
@@ -126,21 +126,21 @@ BUGS: Final[tuple[Bug, ...]] = (
         copier_saves_the_new,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "The copier finds a block not saved yet, and saves what the guest writes in between.",
     ),
     bug(
         marked_before_it_is_saved,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "A block is marked as saved too early, so that the next writer does not wait for that.",
     ),
     bug(
         coins_of_two_moments,
         KIND,
         Needs.COMPLETION,
-        None,
+        4,
         "A snapshot reads its blocks one by one, while a change of two of them is half done.",
     ),
 )

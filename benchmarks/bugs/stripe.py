@@ -146,14 +146,14 @@ BUGS: Final[tuple[Bug, ...]] = (
         parity_lost,
         KIND,
         Needs.COMPLETION,
-        None,
+        3,
         "Writers lock the block that they write, but all of them change the parity.",
     ),
     bug(
         rebuilt_from_two_moments,
         KIND,
         Needs.COMPLETION,
-        None,
+        4,
         "A block is rebuilt from data before a write and parity after it.",
     ),
     bug(
@@ -167,7 +167,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         fetched_over_the_newer,
         KIND,
         Needs.COMPLETION,
-        None,
+        1,
         "A number that was fetched to fill the stripe replaces one written while it came.",
     ),
 )

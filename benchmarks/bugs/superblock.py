@@ -63,11 +63,11 @@ async def looked_only_before(*, fixed: bool) -> None:
         await fill(disk, "0", "old", "old")
         superblock = Versioned(disk, says_before=True, looks_after=fixed)
 
-        async def write() -> None:
+        async def read() -> None:
             await busy(disk)
-            await superblock.write("new")
+            await superblock.check()
 
-        await together(reader=superblock.check(), writer=write())
+        await together(writer=superblock.write("new"), reader=read())
 
 
 class Alternating:
@@ -109,21 +109,21 @@ BUGS: Final[tuple[Bug, ...]] = (
         said_only_afterwards,
         KIND,
         Needs.COMPLETION,
-        None,
+        4,
         "A writer changes the version after writing only, so that a reader may meet it half way.",
     ),
     bug(
         looked_only_before,
         KIND,
         Needs.COMPLETION,
-        None,
+        3,
         "A reader looks at the version before reading only, and a writer begins after that.",
     ),
     bug(
         the_only_good_slot,
         KIND,
         Needs.COMPLETION,
-        None,
+        1,
         "Of two slots, the one that counts is overwritten, so that for a moment there is none.",
     ),
 )

@@ -203,7 +203,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         second_flush_returns_early,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "A flush that finds nothing dirty returns while another one is still writing.",
     ),
     bug(
@@ -217,7 +217,7 @@ BUGS: Final[tuple[Bug, ...]] = (
         room_for_one_taken_by_two,
         KIND,
         Needs.COMPLETION,
-        None,
+        2,
         "A writer that waited for room does not look again whether there still is any.",
     ),
 )

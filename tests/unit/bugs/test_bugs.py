@@ -69,8 +69,10 @@ def test_it_does_not_show_in_the_usual_order_of_requests_in_flight(bug: Bug) -> 
 @each_bug
 @pytest.mark.usefixtures("holding_disks")
 def test_it_shows_in_an_order_made_by_hand(bug: Bug) -> None:
-    outcome = run_in_order(bug.scenario, ORDERS[bug.name])
+    decider = ByHand(ORDERS[bug.name])
+    outcome = run(bug.scenario, decider)
     assert isinstance(outcome.error, AssertionError | OSError | Hang)
+    assert not decider.broken
 
 
 @each_bug
@@ -88,6 +90,12 @@ def test_it_needs_what_it_says(bug: Bug) -> None:
     assert (bug.needs is Needs.FAULT) == bool(order.choices)
     assert (bug.needs is Needs.CANCEL) == ("canceller" in trace)
     assert (bug.needs is Needs.TIMER) == any(event.startswith("timer") for event in trace)
+
+
+@each_bug
+@pytest.mark.usefixtures("holding_disks")
+def test_it_does_io_if_it_says_so(bug: Bug) -> None:
+    trace = run_in_order(bug.scenario, Order()).trace
     assert bug.io == any(" read " in event or " write " in event for event in trace)
     assert bug.io or bug.needs is not Needs.COMPLETION
 
