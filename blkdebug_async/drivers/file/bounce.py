@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from mmap import mmap
+from mmap import MAP_ANONYMOUS, MAP_PRIVATE, mmap
 from typing import Final
 
 from blkdebug_async.drivers.file.address import address_of
@@ -23,7 +23,8 @@ class Bounce:
     __slots__ = ("address", "view")
 
     def __init__(self, length: int) -> None:
-        self.view = memoryview(mmap(-1, length))
+        # Private, for a fork has a pool of the same buffers.
+        self.view = memoryview(mmap(-1, length, MAP_PRIVATE | MAP_ANONYMOUS))
         self.address = address_of(self.view)
 
 

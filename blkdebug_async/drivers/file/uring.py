@@ -261,6 +261,7 @@ class Uring:
         queued = self._queued
         queued.append(transfer)
         if len(queued) >= self._enough:
+            self._enough = self._max_batch or ENTRIES
             self._submit()
         elif not self._is_scheduled:
             self._schedule()
@@ -325,7 +326,7 @@ class Uring:
         for number, result, _ in completions:
             transfer = transfers[number]
             if result < 0 and -result in _TRY_AGAIN:
-                self._backlog[transfer] = None
+                self._hold_back(transfer)
                 continue
             transfer.result = result
             transfer.memory = None

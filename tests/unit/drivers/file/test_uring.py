@@ -374,6 +374,21 @@ def test_the_first_half_of_requests_that_answers_bring_goes_ahead(fd: int, run: 
     assert kernel.batches == [10, 5, 5]
 
 
+def test_what_comes_after_that_half_goes_in_one_system_call(fd: int, run: Run) -> None:
+    kernel = FakeKernel()
+
+    async def main() -> None:
+        ring = Uring(kernel.open)
+        await read(ring, fd, bytearray(1))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(100):
+                group.create_task(read(ring, fd, bytearray(1)))
+        ring.close()
+
+    run(main())
+    assert kernel.batches == [1, 1, 99]
+
+
 def test_no_more_go_together_than_was_asked_for(fd: int, run: Run) -> None:
     kernel = FakeKernel()
 
@@ -450,6 +465,27 @@ def test_requests_beyond_a_full_queue_that_the_kernel_refuses_wait(fd: int, run:
 
     run(main())
     assert kernel.batches == [ENTRIES, 10]
+
+
+def test_an_interrupted_request_fails_where_the_kernel_takes_nothing_more(
+    fd: int, run: Run
+) -> None:
+    kernel = FakeKernel(failures=[EINTR], is_slow=True)
+
+    async def main() -> None:
+        ring = Uring(kernel.open)
+        first = asyncio.ensure_future(read(ring, fd, bytearray(1)))
+        await turn()
+        kernel.refusals.append(EIO)
+        with pytest.raises(OSError, match="Input/output error"):
+            await read(ring, fd, bytearray(1))
+        kernel.answer()
+        with pytest.raises(OSError, match="Input/output error"):
+            async with asyncio.timeout(5):
+                await first
+        ring.close()
+
+    run(main())
 
 
 def test_a_ring_that_the_kernel_does_not_serve_any_more_fails_all(fd: int, run: Run) -> None:
