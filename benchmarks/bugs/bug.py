@@ -19,9 +19,9 @@ Scenario = Callable[[], Coroutine[object, object, None]]
 class Needs(StrEnum):
     """The one thing without which a bug never shows; most need a schedule besides."""
 
-    #: Tasks take their steps in another order.
+    #: Tasks take their steps, and so send off their requests, in another order.
     SCHEDULE = "schedule"
-    #: Requests in flight complete in another order.
+    #: Requests in flight complete in another order than they were sent off.
     COMPLETION = "completion"
     #: A request fails, or a write is lost.
     FAULT = "fault"

@@ -170,7 +170,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         joined_too_late,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "What joins a batch while it is being written is dropped with it.",
     ),

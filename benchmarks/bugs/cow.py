@@ -160,7 +160,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         copied_over_a_write,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "Two first writes to a cluster both copy the rest of it, one over what the other wrote.",
     ),

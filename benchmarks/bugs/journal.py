@@ -283,7 +283,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         two_records_in_one_place,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "The next free place is read before a wait and moved on after it.",
     ),
@@ -297,7 +297,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         checkpoint_drops_a_record,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "A checkpoint empties the journal of records too that came while it was copying.",
     ),

@@ -189,7 +189,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         loaded_twice,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "Two tasks find nothing loaded, both load, and the second throws away the first's table.",
     ),

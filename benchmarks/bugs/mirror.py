@@ -157,7 +157,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         legs_differ,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "Two writes of one block reach the two legs in different order.",
     ),

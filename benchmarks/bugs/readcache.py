@@ -168,7 +168,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         joined_a_stale_fetch,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "A reader joins a fetch that has read its word before the reader's own write.",
     ),

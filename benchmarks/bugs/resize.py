@@ -156,7 +156,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         grown_to_less,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "Two growths add to the same old length, and the smaller one comes last.",
     ),

@@ -166,7 +166,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         fetched_over_the_newer,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "A number that was fetched to fill the stripe replaces one written while it came.",
     ),

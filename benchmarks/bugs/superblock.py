@@ -122,7 +122,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         the_only_good_slot,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "Of two slots, the one that counts is overwritten, so that for a moment there is none.",
     ),

@@ -188,7 +188,7 @@ BUGS: Final[tuple[Bug, ...]] = (
     bug(
         write_during_flush,
         KIND,
-        Needs.COMPLETION,
+        Needs.SCHEDULE,
         1,
         "A flush takes a block for clean after writing it, although it was written anew meanwhile.",
     ),
