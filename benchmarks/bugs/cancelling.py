@@ -49,31 +49,33 @@ async def busy_for_ever(*, fixed: bool) -> None:
 
 
 class Pair:
-    """Two blocks that always say the same."""
+    """Two blocks that always say the same. The fix is to end what was begun."""
 
-    def __init__(self, disk: Disk, *, fixed: bool) -> None:
+    def __init__(self, disk: Disk, group: asyncio.TaskGroup, *, fixed: bool) -> None:
         self.disk = disk
+        self.group = group
         self.fixed = fixed
 
     async def write(self, word: str) -> None:
         """Write both, or neither."""
-        before = await get(self.disk, 0)
-        try:
-            await put(self.disk, 0, word)
-            await put(self.disk, 1, word)
-        except asyncio.CancelledError:
-            if self.fixed:
-                await put(self.disk, 0, before)
-                await put(self.disk, 1, before)
-            raise
+        if not self.fixed:
+            await self.write_both(word)
+            return
+        writing = self.group.create_task(self.write_both(word), name=f"write {word}")
+        await asyncio.shield(writing)
+
+    async def write_both(self, word: str) -> None:
+        """Write one after the other."""
+        await put(self.disk, 0, word)
+        await put(self.disk, 1, word)
 
 
 async def half_of_two(*, fixed: bool) -> None:
     """Cancel a change of two blocks."""
     async with memory(3) as disk:
-        pair = Pair(disk, fixed=fixed)
-        await pair.write("old")
-        await cancelled(pair.write("new"), after=busy(disk, 4))
+        async with asyncio.TaskGroup() as group:
+            pair = Pair(disk, group, fixed=fixed)
+            await cancelled(pair.write("word"), after=busy(disk, 3))
         assert await get(disk, 0) == await get(disk, 1), "half of a change is there"
 
 

@@ -110,7 +110,7 @@ ORDERS: Final[Mapping[str, Order]] = {
         [("failing (3)", "other (3)")], choices={"write of block 0 fails": 1}
     ),
     "cancellation/busy-for-ever": Order([("doomed write 0", "canceller (3)")]),
-    "cancellation/half-of-two": Order([("doomed write 0", "canceller (5)")]),
+    "cancellation/half-of-two": Order([("doomed write 0", "canceller (4)")]),
     "cancellation/lock-freed-too-early": Order([("write a write 512", "next (3)")]),
     "cancellation/cancellation-swallowed": Order([("doomed write 0", "canceller (3)")]),
     "cancellation/lost-in-hand": Order([("doomed write 512", "canceller (4)")]),
