@@ -68,7 +68,7 @@ class Dpor:
         for earlier, entries in self._trail.races():
             state = self._trail.states[earlier]
             if not any(
-                covers(key, variants, entries, self._dependent)
+                covers(key, () if key in state.dozing else variants, entries, self._dependent)
                 for key, variants in state.sleep.items()
             ):
                 # The first is being run.

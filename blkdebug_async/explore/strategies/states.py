@@ -19,6 +19,10 @@ class State:
     keys: tuple[str, ...]
     #: What need not happen first, for that was tried: key to how its step went, each time.
     sleep: dict[str, list[Step]]
+    #: Keys of those of them that slept already when the way to go on had become free. Then this is
+    #: not the only way to runs that could also start with them, and they cover no sequence but
+    #: those that they are part of.
+    dozing: frozenset[str]
     #: What is to be tried; the first is being tried now.
     wakes: list[Wake]
     #: The step that was taken.
@@ -71,12 +75,13 @@ class Trail:
         keys = tuple(action.key for action in actions)
         sleep = self._still_asleep(keys) if self.states else {}
         wakes = self._guided(keys, sleep) if self.states else []
+        dozing = self.states[-1].dozing if wakes else frozenset(sleep)
         if not wakes:
             wakes = [Wake(key) for key in keys if key not in sleep][:1]
         if not wakes:
             raise RedundantRunError
         action = actions[keys.index(wakes[0].key)]
-        self.states.append(State(keys, sleep, wakes, Step(action, ())))
+        self.states.append(State(keys, sleep, dozing, wakes, Step(action, ())))
         return self.states[-1]
 
     def diverge(self, number: int) -> None:
@@ -112,8 +117,9 @@ class Trail:
             for earlier in state.races:
                 lost = self.states[earlier]
                 raced = state.entry(number)
+                # It may depend on what it did not depend on behind the other step.
                 if not keeps_touches(state.step, lost.step):
-                    raced = replace(raced, step=None)
+                    raced = replace(raced, step=None, before=-1)
                 yield earlier, [*self._without(earlier), raced]
             for key in state.taken_away:
                 others = list(self._without(number))

@@ -101,6 +101,7 @@ class Machine:
     safe: list[str] = field(default_factory=lambda: ["old"] * 4)
     owners: dict[str, str] = field(default_factory=dict)
     seen: dict[str, list[object]] = field(default_factory=dict)
+    stopped: set[str] = field(default_factory=set)
     touched: list[Footprint] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -160,9 +161,11 @@ class Machine:
             case Unlock(name):
                 del self.owners[name]
             case Start(name):
-                self.done.setdefault(name, 0)
+                if name not in self.stopped:
+                    self.done.setdefault(name, 0)
             case Stop(name):
                 self.done.pop(name, None)
+                self.stopped.add(name)
             case Chance(n, then):
                 seen.append(self.scheduler.choose(n, f"{me} decides"))
                 if seen[-1]:
