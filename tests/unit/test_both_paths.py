@@ -32,13 +32,16 @@ from blkdebug_async.drivers.blkdebug.rules import (
 )
 from blkdebug_async.drivers.file import blocking
 from blkdebug_async.events import RULE_IO_TYPES, Event, IoType
-from tests.unit.twins import BLOCK, NotingDriver, Op, Plan, TwinsDifferError, compare
+from tests.unit.noting import BLOCK, NotingDriver
+from tests.unit.twins import Op, Plan, TwinsDifferError, compare
 
 T = TypeVar("T")
 KIB = 1024
 SIZE = 16 * KIB
 EVENTS = (
-    *(Event.PWRITEV, Event.PWRITEV, Event.PWRITEV_DONE, Event.PWRITEV_DONE, Event.PWRITEV_ZERO),
+    *(Event.PWRITEV,) * 4,
+    *(Event.PWRITEV_DONE,) * 4,
+    Event.PWRITEV_ZERO,
     *(Event.PWRITEV_RMW_HEAD, Event.PWRITEV_RMW_AFTER_TAIL, Event.READ_AIO, Event.WRITE_AIO),
     *(Event.FLUSH_TO_OS, Event.FLUSH_TO_DISK, Event.COR_WRITE),
 )
@@ -230,12 +233,15 @@ class Dice:
         ]
 
     def armed(self) -> list[Op]:
-        rules: tuple[Rule, ...] = (self.injection(), self.state_change())
-        rule, number = self.of(*rules), self.below(3)
+        number = self.below(3)
+        rules: list[Rule] = [self.injection() for _ in range(self.of(1, 1, 2, 3))]
+        if self.one_in(3):
+            rules.append(self.state_change())
         return [
-            Op("rule", number=number, rule=rule),
-            *self.requests(6),
-            Op("unrule", number=number, rule=rule),
+            *(Op("rule", number=number, rule=rule) for rule in rules),
+            *self.requests(8),
+            *(Op("unrule", number=number, rule=rule) for rule in rules if not self.one_in(8)),
+            *self.requests(3),
         ]
 
     def interrupted(self) -> list[Op]:

@@ -13,7 +13,7 @@ from blkdebug_async.errors import InjectedError
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.opening import open_disk
 from blkdebug_async.units import KIB
-from tests.unit.twins import NotingDriver
+from tests.unit.noting import NotingDriver
 
 WRITE = frozenset({IoType.WRITE})
 
