@@ -6,7 +6,7 @@ QEMU: block/block-backend.c.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from errno import EBADF, EIO
 from types import TracebackType
@@ -204,9 +204,9 @@ class Disk(Steering):
         await self.preadv(offset, (buffer,))
         return bytes(buffer)
 
-    def pwrite(self, offset: int, data: Buffer, flags: int = 0) -> Coroutine[object, object, None]:
+    async def pwrite(self, offset: int, data: Buffer, flags: int = 0) -> None:
         """Write data at offset."""
-        return self.pwritev(offset, (data,), flags)
+        await self.pwritev(offset, (data,), flags)
 
     async def pwrite_zeroes(self, offset: int, length: int, flags: int = 0) -> None:
         """Make a range read as zeros.
