@@ -92,6 +92,9 @@ class Place:
         turn_ns = 0
         while True:
             async with self._gate:
+                # Before and after the wait: the last answer may be there, or time be over.
+                if not load.goes_on(clock()):
+                    return
                 step = next(load.steps)
                 due_ns = load.due(step)
                 if due_ns is not None:
@@ -102,7 +105,8 @@ class Place:
             began_ns = clock()
             await self._issue(step, began_ns, began_ns if due_ns is None else due_ns)
             if think_ns:
-                await self._wait_until(clock() + think_ns)
+                if load.goes_on(now_ns := clock()):
+                    await self._wait_until(now_ns + think_ns)
             elif clock() >= turn_ns:
                 await asyncio.sleep(0)
                 turn_ns = clock() + TURN_NS

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from math import isfinite
+from math import inf, isfinite
 from types import MappingProxyType
 from typing import Final
 
-from blkdebug_async.units import SECTOR_SIZE, is_aligned
+from blkdebug_async.units import MAX_REQUEST, SECTOR_SIZE, is_aligned
 
 
 class Op(StrEnum):
@@ -88,7 +88,8 @@ class Job:
     start: int = 0
     #: Bytes in the range; None: up to the end of the disk.
     size: int | None = None
-    #: Lengths of requests in bytes, each with its weight (> 0), as fio's bssplit.
+    #: Lengths of requests in bytes, up to MAX_REQUEST, each with its weight (> 0), as fio's
+    #: bssplit.
     block_sizes: Mapping[int, float] = field(default_factory=lambda: _PAGES)
     #: Offsets are start plus a multiple of this; None: the smallest of block_sizes.
     alignment: int | None = None
@@ -151,7 +152,7 @@ def _complaints(job: Job) -> Iterator[str]:
     yield from _complaints_of_numbers(job)
     if job.start < 0:
         yield f"the start must not be negative: {job.start}"
-    if isinstance(job.pattern, Zipf) and not job.pattern.theta > 0:
+    if isinstance(job.pattern, Zipf) and not 0 < job.pattern.theta < inf:
         yield f"zipf needs a theta above 0, not {job.pattern.theta}"
     if job.fill is Fill.PATTERN and not job.fill_pattern:
         yield "the pattern to write is empty"
@@ -173,6 +174,8 @@ def _complaints_of_weights(job: Job) -> Iterator[str]:
     for length in job.block_sizes:
         if length < 1:
             yield f"a block must have at least 1 byte, not {length}"
+        if length > MAX_REQUEST:
+            yield f"a block must have at most {MAX_REQUEST} bytes, not {length}"
 
 
 def _complaints_of_numbers(job: Job) -> Iterator[str]:
@@ -182,11 +185,11 @@ def _complaints_of_numbers(job: Job) -> Iterator[str]:
             yield f"{name} must be at least 1, not {value}"
     for name in _ABOVE_ZERO:
         value = getattr(job, name)
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < inf:
             yield f"{name} must be above 0, not {value}"
     for name in _NOT_NEGATIVE:
-        if not getattr(job, name) >= 0:
-            yield f"{name} must not be negative, not {getattr(job, name)}"
+        if not 0 <= getattr(job, name) < inf:
+            yield f"{name} must not be negative or endless: {getattr(job, name)}"
 
 
 def _complaints_of_verifying(job: Job) -> Iterator[str]:

@@ -53,7 +53,8 @@ class Load:
         self._most_requests = job.max_requests or _NO_LIMIT
         self._most_bytes = job.max_bytes or _NO_LIMIT
         if job.runtime_s is None and job.max_requests is None and job.max_bytes is None:
-            self._most_bytes = align_down(self.workload.range.size, job.step)
+            # One request at least, which may go beyond it.
+            self._most_bytes = max(align_down(self.workload.range.size, job.step), 1)
         #: Issued in this phase, flushes aside.
         self._requests = self._bytes = 0
         #: What progress() tells.

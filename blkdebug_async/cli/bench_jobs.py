@@ -125,7 +125,8 @@ def read_count(option: str, text: str) -> int:
     Raises:
         ErrorReport: EINVAL; it is none.
     """
-    if not re.fullmatch(r"[0-9]+", text) or int(text) < 1:
+    # Python refuses to read thousands of digits.
+    if not re.fullmatch(r"[0-9]{1,18}", text) or int(text) < 1:
         raise _unfit(option, text, "a number above 0")
     return int(text)
 

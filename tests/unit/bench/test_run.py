@@ -242,10 +242,21 @@ def test_nothing_is_issued_after_the_end_though_the_next_request_is_due_much_lat
     assert result.jobs[0].runtime_ns == pytest.approx(S, rel=0.01)
 
 
+def test_a_job_ends_with_its_last_answer_though_another_request_would_be_due_later() -> None:
+    result = measured(NullCoDriver(latency_ns=MS), Job(request_rate=1.0, max_requests=3))
+    assert counted(result) == (3, 0, 0)
+    assert result.jobs[0].runtime_ns == pytest.approx(2 * S + MS, rel=0.001)
+
+
 def test_thinking_comes_between_an_answer_and_the_next_request() -> None:
     result = measured(NullCoDriver(latency_ns=MS), Job(think_s=0.004, max_requests=10))
-    assert result.jobs[0].runtime_ns == pytest.approx(46 * MS, abs=5 * MS)
+    assert result.jobs[0].runtime_ns == pytest.approx(46 * MS, abs=MS)
     assert result.jobs[0].operations[Op.READ].total.max < 2 * MS
+
+
+def test_a_range_with_one_place_for_a_request_gets_one() -> None:
+    result = measured(NullCoDriver(), Job(alignment=1 << 20, size=8192))
+    assert counted(result) == (1, 0, 0)
 
 
 def test_warming_up_is_not_counted() -> None:

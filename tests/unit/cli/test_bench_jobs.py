@@ -159,6 +159,7 @@ def test_errors_end_a_job_unless_it_goes_on(text: str, stops: bool) -> None:
         ("bs", ""),
         ("size", "50%"),
         ("iodepth", "0"),
+        ("iodepth", "9" * 5000),
         ("iodepth", "four"),
         ("runtime", "1 fortnight"),
         ("runtime", ""),
