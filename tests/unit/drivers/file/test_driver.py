@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
-from errno import EAGAIN, EBADF, EINVAL, ENOSPC, ENOTSUP
+from errno import EINVAL, ENOSPC, ENOTSUP
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from blkdebug_async.block import permissions as perms
 from blkdebug_async.block.flags import (
     DATA,
     MAY_UNMAP,
@@ -22,33 +21,15 @@ from blkdebug_async.block.flags import (
 )
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
-from blkdebug_async.block.permissions import Permissions
 from blkdebug_async.block.target import Truncation
 from blkdebug_async.drivers.file import driver as file_driver
 from blkdebug_async.drivers.file.driver import FileDriver, HostDeviceDriver
 from blkdebug_async.drivers.file.in_place import LONGEST
-from blkdebug_async.drivers.file.locks import PermissionLocks
 from blkdebug_async.errors import BlockError, OptionError
 from tests.unit.drivers.fakes import REQUEST, FakeOpener
-
-READ = Permissions(perms.CONSISTENT_READ, perms.ALL)
-WRITE = Permissions(perms.CONSISTENT_READ | perms.WRITE, perms.ALL)
-SIZE = 200_000
+from tests.unit.drivers.file.opened import SIZE, contents, opened, read, write
 
 Open = Callable[..., Coroutine[object, object, FileDriver]]
-
-
-async def opened(path: Path | str, flags: OpenFlags | None = None, **options: str) -> FileDriver:
-    driver = FileDriver(path, **options)
-    await driver.open(FakeOpener(flags=flags))
-    return driver
-
-
-@pytest.fixture
-def image(tmp_path: Path) -> Path:
-    path = tmp_path / "image"
-    path.write_bytes(bytes(range(250)) * (SIZE // 250))
-    return path
 
 
 @pytest.fixture(params=["in place", "in threads", "past the cache"])
@@ -66,28 +47,6 @@ async def driver(
         pytest.skip("the file system has no direct access")
     yield driver
     await driver.close()
-
-
-async def read(driver: FileDriver, offset: int, length: int) -> bytes:
-    buffer = bytearray(b"\xee" * length)
-    await driver.preadv(offset, length, Iovec.over(buffer), 0, REQUEST)
-    return bytes(buffer)
-
-
-async def write(driver: FileDriver, offset: int, data: bytes) -> None:
-    await driver.pwritev(offset, len(data), Iovec.of([bytearray(data)]), 0, REQUEST)
-
-
-def contents(path: Path) -> bytes:
-    return path.read_bytes()
-
-
-@pytest.fixture
-def unwritable() -> Path:
-    path = Path("/sys/devices/system/cpu/possible")
-    if not path.exists():
-        pytest.skip("there is no file that not even root may write")
-    return path
 
 
 # --- data ---
@@ -364,143 +323,4 @@ async def test_without_the_page_cache_requests_must_be_aligned(image: Path) -> N
     limits = driver.refresh_limits(Limits())
     assert limits.request_alignment >= 512
     assert limits.opt_mem_alignment >= 4096
-    await driver.close()
-
-
-# --- who may do what ---
-
-
-async def test_a_read_only_file_is_not_written(image: Path) -> None:
-    driver = await opened(image, OpenFlags(read_only=True))
-    with pytest.raises(BlockError) as caught:
-        await write(driver, 0, b"x" * 512)
-    assert caught.value.errno == EBADF
-    await driver.close()
-
-
-async def test_with_auto_read_only_a_file_can_be_written_while_somebody_wants_to(
-    image: Path,
-) -> None:
-    driver = await opened(image, OpenFlags(auto_read_only=True))
-    driver.permissions_changed(READ)
-    with pytest.raises(BlockError):
-        await write(driver, 0, b"x" * 512)
-    driver.permissions_changed(WRITE)
-    await write(driver, 0, b"x" * 512)
-    driver.permissions_changed(READ)
-    with pytest.raises(BlockError):
-        await write(driver, 0, b"y" * 512)
-    assert contents(image)[:512] == b"x" * 512
-    await driver.close()
-
-
-@pytest.mark.parametrize("aio", ["threads", "io_uring"])
-async def test_what_is_under_way_when_somebody_wants_to_write_is_done(
-    image: Path, monkeypatch: pytest.MonkeyPatch, aio: str
-) -> None:
-    monkeypatch.setattr(file_driver, "takes_nowait", lambda _fd: False)
-    try:
-        driver = await opened(image, OpenFlags(auto_read_only=True), aio=aio)
-    except OptionError as error:
-        pytest.skip(f"there is no io_uring here: {error}")
-    driver.permissions_changed(READ)
-    async with asyncio.TaskGroup() as group:
-        reads = [group.create_task(read(driver, 250 * i, 250)) for i in range(20)]
-        # The reads are on their way by then, but not all with the kernel.
-        await asyncio.sleep(0)
-        driver.permissions_changed(WRITE)
-        group.create_task(write(driver, 10_000, b"x" * 512))
-    assert {task.result() for task in reads} == {bytes(range(250))}
-    assert contents(image)[10_000:10_512] == b"x" * 512
-    await driver.close()
-
-
-async def test_with_auto_read_only_what_cannot_be_written_can_be_read(unwritable: Path) -> None:
-    driver = await opened(unwritable, OpenFlags(auto_read_only=True), locking="off")
-    driver.permissions_changed(READ)
-    with pytest.raises(BlockError, match=f"Could not open '{unwritable}': Permission denied"):
-        driver.permissions_changed(WRITE)
-    assert (await read(driver, 0, 4)).startswith(b"0")
-    await driver.close()
-
-
-needs_locks = pytest.mark.skipif(
-    not PermissionLocks.available(), reason="locks belong to processes here"
-)
-
-
-@needs_locks
-async def test_two_drivers_respect_each_other(image: Path) -> None:
-    one, other = await opened(image), await opened(image, locking="on")
-    one.permissions_changed(Permissions(perms.WRITE, perms.ALL & ~perms.WRITE))
-    with pytest.raises(BlockError) as caught:
-        other.permissions_changed(WRITE)
-    assert caught.value.errno == EAGAIN
-    assert str(caught.value) == 'Failed to get "write" lock'
-    assert caught.value.hint == f"Is another process using the image [{image}]?"
-    await one.close()
-    other.permissions_changed(WRITE)
-    await other.close()
-
-
-@needs_locks
-async def test_without_locking_nobody_is_respected(image: Path) -> None:
-    one, other = await opened(image), await opened(image, locking="off")
-    one.permissions_changed(Permissions(perms.ALL, 0))
-    other.permissions_changed(Permissions(perms.ALL, 0))
-    await one.close()
-    await other.close()
-
-
-@needs_locks
-async def test_who_shares_by_force_gets_in_nobodys_way(image: Path) -> None:
-    flags = OpenFlags(read_only=True, force_share=True)
-    one, other = await opened(image, flags), await opened(image)
-    one.permissions_changed(Permissions(perms.CONSISTENT_READ, 0))
-    other.permissions_changed(WRITE)
-    await one.close()
-    await other.close()
-
-
-@needs_locks
-async def test_locks_survive_a_change_to_read_only(image: Path) -> None:
-    one, other = await opened(image), await opened(image)
-    one.permissions_changed(Permissions(perms.WRITE, perms.ALL & ~perms.RESIZE))
-    await one.reopen(OpenFlags(read_only=True), {})
-    with pytest.raises(BlockError):
-        other.permissions_changed(Permissions(perms.RESIZE, perms.ALL))
-    await one.close()
-    await other.close()
-
-
-async def test_locks_are_refused_where_there_are_none(
-    image: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(PermissionLocks, "available", staticmethod(lambda: False))
-    with pytest.raises(OptionError, match="OFD locking syscall is unavailable"):
-        await opened(image, locking="on")
-    driver = await opened(image)
-    driver.permissions_changed(WRITE)
-    await driver.close()
-
-
-# --- reopening ---
-
-
-async def test_reopening_changes_whether_one_can_write(image: Path) -> None:
-    driver = await opened(image, OpenFlags(read_only=True))
-    await driver.reopen(OpenFlags(), {})
-    await write(driver, 0, b"x" * 512)
-    await driver.reopen(OpenFlags(read_only=True), {})
-    with pytest.raises(BlockError):
-        await write(driver, 0, b"y" * 512)
-    assert await read(driver, 0, 512) == b"x" * 512
-    await driver.close()
-
-
-async def test_a_driver_that_could_not_open_can_be_closed(tmp_path: Path) -> None:
-    driver = FileDriver(tmp_path / "nope")
-    with pytest.raises(BlockError):
-        await driver.open(FakeOpener())
-    driver.permissions_changed(WRITE)
     await driver.close()
