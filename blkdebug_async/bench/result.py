@@ -175,7 +175,7 @@ class JobResult:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What the process used during a run, by getrusage(); all its threads together."""
+    """What the process used in elapsed_ns of a run, by getrusage(); all its threads together."""
 
     user_ns: int
     system_ns: int

@@ -75,18 +75,19 @@ class Bench:
         self._began_ns = self._clock()
         for run in self._runs:
             run.start(self._began_ns)
-        complete = False
+        complete, used = False, None
         try:
             async with asyncio.TaskGroup() as group:
                 ticker = group.create_task(self._tick())
                 try:
                     await self._run_all(_JobRun.issue)
+                    used = usage_since(before)
                     await self._run_all(_JobRun.check)
                 finally:
                     ticker.cancel()
             complete = not self._stopped
         finally:
-            self.result = self._conclude(before, started_at, complete)
+            self.result = self._conclude(used or usage_since(before), started_at, complete)
             self._tell()
         return self.result
 
@@ -115,13 +116,13 @@ class Bench:
             elapsed_ns = self._clock() - self._began_ns
             self._progress(Progress(elapsed_ns, tuple(run.progress() for run in self._runs)))
 
-    def _conclude(self, before: Usage, started_at: float, complete: bool) -> RunResult:
+    def _conclude(self, used: Usage, started_at: float, complete: bool) -> RunResult:
         return RunResult(
             jobs=tuple(run.result(started_at) for run in self._runs),
             elapsed_ns=max(run.ended_ns for run in self._runs) - self._began_ns,
             started_at=started_at,
             cancelled=not complete,
-            usage=usage_since(before),
+            usage=used,
             loop=loop_name(),
             versions=versions(),
             machine=machine(),

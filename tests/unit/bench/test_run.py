@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from collections.abc import Mapping
 from errno import EIO, ENOSPC
@@ -420,6 +421,19 @@ def test_the_result_says_what_was_measured_and_where() -> None:
     assert result.usage.user_ns >= 0
     assert len(result.usage.collections) == 3
     assert not result.cancelled
+
+
+def test_what_verifying_in_the_end_uses_is_not_counted() -> None:
+    driver = RecordingDriver(1 << 20)
+
+    def collect(call: Call) -> None:
+        if call.op is IoType.READ:
+            gc.collect()
+
+    driver.recorder.script = collect
+    result = measured(driver, Job(operations={Op.WRITE: 1}, max_requests=10, verify=True))
+    assert result.passed
+    assert result.usage.collections[2] == 0
 
 
 def test_code_that_is_not_async_may_bring_its_loop_and_several_disks() -> None:
