@@ -44,7 +44,7 @@ _Slice: TypeAlias = "slice[int | None, int | None, int | None]"
 class Possible(Sequence[Action]):
     """What could happen next. As a sequence of actions it is valid until one has been picked."""
 
-    __slots__ = ("_length", "_others", "_skip", "calls", "flights", "jobs", "purged", "ready")
+    __slots__ = ("_length", "_others", "_skip", "calls", "flights", "jobs", "places", "ready")
 
     def __init__(self, ready: deque[Ready]) -> None:
         #: The loop's ready queue.
@@ -55,8 +55,8 @@ class Possible(Sequence[Action]):
         self.flights: dict[Flight, None] = {}
         #: What threads have to do, oldest first.
         self.jobs: dict[Flight, None] = {}
-        #: How many cancelled callbacks were thrown away.
-        self.purged = 0
+        #: How many places at the front of the ready queue belong to the turn under way.
+        self.places = 0
         self._length = 0
         # What could happen apart from the ready queue.
         self._others: list[Flight | Timer] = []
@@ -95,7 +95,8 @@ class Possible(Sequence[Action]):
                 return number
             del self.ready[number - 1]
             self.calls -= 1
-            self.purged += 1
+            # Those behind belong to the next turn.
+            self.places -= number <= self.places
             return self.reach()
         return number
 

@@ -98,9 +98,9 @@ class TurningLoop(asyncio.BaseEventLoop):
         if not self._named and not self._debug:
             self._take_fast_turns()
             return
-        number = self._begin_turn()
-        while number > 0:
-            number -= self._take_step()
+        places = self._begin_turn()
+        while places > 0:
+            places = self._take_step(places)
 
     def _begin_turn(self) -> int:
         """Give the number of steps that the next turn is to take."""
@@ -133,14 +133,16 @@ class TurningLoop(asyncio.BaseEventLoop):
                 self._steps += number
             while number > 0:
                 if flights or jobs or timers:
-                    number -= self._take_step()
+                    number = self._take_step(number)
                     continue
-                number -= 1
                 n = len(ready)
                 if possible.calls:
-                    cancelled = possible.purged
+                    possible.places = number
                     n = possible.reach()
-                    number -= possible.purged - cancelled
+                    number = possible.places
+                    if not number:
+                        break
+                number -= 1
                 if n > 1 and (picked := pick_of(n)):
                     step = ready[picked]
                     del ready[picked]
@@ -163,7 +165,7 @@ class TurningLoop(asyncio.BaseEventLoop):
             if self._stopping or self._debug:
                 return
             if not ready and not flights and not jobs and not timers:
-                self._take_step()
+                self._take_step(1)
             elif self._steps > self._step_limit or self._fault is not None:
                 self._count_steps(0)
 
@@ -190,17 +192,24 @@ class TurningLoop(asyncio.BaseEventLoop):
 
     # --- steps ---
 
-    def _take_step(self) -> int:
+    def _take_step(self, places: int) -> int:
         """Let the next thing happen.
 
+        Args:
+            places: How many the turn under way has left.
+
         Returns:
-            How many places of the turn it took: one, one more for each cancelled callback, one
-            less for each timer that is due now too.
+            How many it has now: less one, less cancelled callbacks, and more by the other timers
+            that are due with the one that fires.
         """
         possible = self._possible
-        purged = possible.purged
+        possible.places = places
         late = self._turns > _PATIENCE and self._somebody_is_late()
         n = possible.gather(self._scheduled, ready_last=late)
+        places = possible.places - 1
+        if places < 0:
+            # Only cancelled callbacks were left of this turn.
+            return 0
         if not self._stopping or self._ready:
             if not n:
                 raise DeadlockError(describe_waits(self))
@@ -209,7 +218,7 @@ class TurningLoop(asyncio.BaseEventLoop):
             else:
                 self._run(possible.take(0 if n == 1 else self._pick_of(n)))
         joined, self._joined = self._joined, 0
-        return 1 + possible.purged - purged - joined
+        return places + joined
 
     def _somebody_is_late(self) -> bool:
         if self._possible.flights or self._possible.jobs:
@@ -311,7 +320,7 @@ class TurningLoop(asyncio.BaseEventLoop):
                 self._turns += 1
                 if self._stopping and not self._ready:
                     raise RuntimeError("The event loop was stopped while a thread waited for it")
-                self._take_step()
+                self._take_step(1)
         finally:
             asyncio.events._set_running_loop(None)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -82,7 +82,7 @@ class Program:
         self.futures: list[asyncio.Future[int]] = [loop.create_future() for _ in range(4)]
         loop.set_exception_handler(lambda _, context: self.say("!", str(context["message"])[:20]))
         # Whoever waits for what never comes is let go after a while.
-        loop.call_later(1000, self.let_go)
+        self.watch = loop.call_later(1000, self.let_go)
         try:
             await self.perform("main", self.ops)
         except (Exception, asyncio.CancelledError) as error:
@@ -92,12 +92,13 @@ class Program:
                 await task
             except (Exception, asyncio.CancelledError) as error:
                 self.say("main", f"found {type(error).__name__}")
+        self.watch.cancel()
 
     def let_go(self) -> None:
         self.say("watch", "lets go")
-        for task in asyncio.all_tasks():
+        for task in sorted(asyncio.all_tasks(), key=hash):
             task.cancel()
-        asyncio.get_running_loop().call_later(1000, self.let_go)
+        self.watch = asyncio.get_running_loop().call_later(1000, self.let_go)
 
     def say(self, who: str, what: str) -> None:
         when = round(asyncio.get_running_loop().time(), 6)
@@ -221,7 +222,7 @@ class Program:
             await asyncio.wait([self.tasks[-1]], timeout=number)
 
     async def agen(self, who: str, number: int) -> None:
-        async def count() -> object:
+        async def count() -> AsyncIterator[int]:
             try:
                 for n in range(number + 2):
                     yield n
@@ -244,7 +245,7 @@ class Program:
 
     async def gather(self, who: str, number: int) -> None:
         each = (asyncio.sleep(n % 2, n) for n in range(number))
-        self.say(who, str(await asyncio.gather(*each)))
+        self.say(who, str(await asyncio.gather(*each)))  # noqa: TID251  users do
 
     async def wait_first(self, who: str, number: int) -> None:
         each = [asyncio.ensure_future(asyncio.sleep(n % 3)) for n in range(number + 1)]
@@ -255,7 +256,7 @@ class Program:
 
     async def wait_for(self, who: str, number: int) -> None:
         try:
-            await asyncio.wait_for(asyncio.sleep(number), 1)
+            await asyncio.wait_for(asyncio.sleep(number), 1)  # noqa: TID251  users do
         except TimeoutError:
             self.say(who, "too late")
 

@@ -55,12 +55,13 @@ class ByKey(Listed):
 
 
 class Chance(Listed):
-    """Decides by chance."""
+    """Decides by chance, and keeps what it decided."""
 
     def __init__(self, seed: int, *, wants_actions: bool = False) -> None:
-        super().__init__(wants_actions=wants_actions)
+        self.made: list[int] = []
+        super().__init__(self.made, wants_actions=wants_actions)
         self._random = random.Random(seed)
 
     def pick_of(self, n: int) -> int:
-        self.ways.append(n)
-        return self._random.randrange(n)
+        self.made.append(self._random.randrange(n))
+        return super().pick_of(n)
