@@ -87,7 +87,8 @@ class Bench:
                     ticker.cancel()
             complete = not self._stopped
         finally:
-            self.result = self._conclude(used or usage_since(before), started_at, complete)
+            used = usage_since(before) if used is None else used
+            self.result = self._conclude(used, started_at, complete)
             self._tell()
         return self.result
 
