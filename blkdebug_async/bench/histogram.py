@@ -12,7 +12,12 @@ from math import sqrt
 from operator import mul
 from typing import Final, Protocol
 
-from hdrh.histogram import HdrHistogram
+try:
+    from hdrh.histogram import HdrHistogram
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        "Latencies need the extra 'bench': pip install 'blkdebug_async[bench]'", name=error.name
+    ) from error
 
 #: Longest latency that is told from longer ones: an hour.
 MAX_NS: Final = 3_600_000_000_000

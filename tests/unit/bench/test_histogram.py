@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import importlib
 import math
 import statistics
+import sys
 
 import pytest
 from hdrh.histogram import HdrHistogram
@@ -113,3 +115,12 @@ def test_its_encoded_form_is_read_by_the_library_it_is_named_after() -> None:
 
 def test_it_shows_its_figures() -> None:
     assert repr(Histogram([10, 20])) == "<Histogram of 2: 10 to 20, mean 15>"
+
+
+def test_without_the_library_it_is_said_which_extra_brings_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "hdrh.histogram", None)
+    monkeypatch.delitem(sys.modules, "blkdebug_async.bench.histogram")
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'blkdebug_async\[bench\]'"):
+        importlib.import_module("blkdebug_async.bench.histogram")
