@@ -222,9 +222,13 @@ class Uring:
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
         """Serve a loop from now on."""
         if self._loop is not None:
-            if self._pid == os.getpid() and not self._loop.is_closed():
+            if self._pid != os.getpid() or self._loop.is_closed():
+                self._begin_anew()
+            elif self._in_flight or self._loop.is_running():
                 raise RuntimeError("A file is in use on another event loop")
-            self._begin_anew()
+            else:
+                self._loop.remove_reader(self._queues.eventfd)
+                self._is_scheduled = False
         self._loop = loop
         loop.add_reader(self._queues.eventfd, self._take_completions)
 

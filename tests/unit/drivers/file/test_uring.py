@@ -258,16 +258,30 @@ def test_a_ring_whose_loop_is_closed_serves_the_next_one(
     assert buffer == b"late"
 
 
-def test_two_loops_at_a_time_are_refused(ring: Uring, fd: int) -> None:
+def test_two_loops_at_a_time_are_refused(ring: Uring, pipe: Pipe, fd: int) -> None:
     loop = asyncio.new_event_loop()
-    loop.run_until_complete(read(ring, fd, bytearray(1)))
+    buffer = bytearray(4)
+    task = loop.create_task(read(ring, pipe.fd, buffer))
+    loop.run_until_complete(turn())
 
     async def main() -> None:
         with pytest.raises(RuntimeError, match="in use on another event loop"):
             await read(ring, fd, bytearray(1))
 
     asyncio.run(main())
+    pipe.give(b"late")
+    assert loop.run_until_complete(task) == 4
     loop.close()
+
+
+def test_two_loops_may_take_turns(ring: Uring, fd: int) -> None:
+    first, second = asyncio.new_event_loop(), uvloop.new_event_loop()
+    for loop in (first, second, first):
+        buffer = bytearray(2)
+        assert loop.run_until_complete(read(ring, fd, buffer, 5)) == 2
+        assert buffer == b"\5\6"
+    first.close()
+    second.close()
 
 
 # --- with a kernel that does as it is told ---
