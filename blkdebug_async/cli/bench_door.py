@@ -69,14 +69,18 @@ def _check_needs(options: BenchOptions) -> None:
         if find_spec(package) is None:
             hint = f"It comes with an extra: pip install 'blkdebug_async[{extra}]'"
             raise ErrorReport(f"the package {package} is not installed", hint=hint)
-    prefix = None if options.log_prefix is None else Path(options.log_prefix)
+    prefix = None if options.log_prefix is None else Path(f"{options.log_prefix}_lat.1.log")
     for option, path in (
         ("output", options.output),
         ("picture", options.picture),
         ("write-log", prefix),
     ):
-        if path is not None and not os.access(path.parent, os.W_OK):
+        if path is None:
+            continue
+        if not os.access(path.parent, os.W_OK):
             raise ErrorReport(f"--{option}: nothing can be written in '{path.parent}'")
+        if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
+            raise ErrorReport(f"--{option}: '{path}' cannot be written")
 
 
 def _needs(options: BenchOptions) -> Iterator[tuple[str, str]]:

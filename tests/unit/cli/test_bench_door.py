@@ -112,6 +112,11 @@ def test_options_may_stand_for_an_image(capsys: pytest.CaptureFixture[str]) -> N
             ["--output=/no/such/x", "x"],
             "blkdebug-async bench: --output: nothing can be written in '/no/such'\n",
         ),
+        (["--output=/dev", "x"], "blkdebug-async bench: --output: '/dev' cannot be written\n"),
+        (
+            ["--write-log=/no/such/", "x"],
+            "blkdebug-async bench: --write-log: nothing can be written in '/no/such'\n",
+        ),
     ],
 )
 def test_bad_usage_is_told_and_runs_nothing(
