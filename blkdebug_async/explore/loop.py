@@ -15,6 +15,7 @@ import heapq
 import threading
 from collections.abc import Coroutine, Generator
 from concurrent.futures import Executor
+from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from typing import Final, TypeAlias, TypeVar
@@ -35,6 +36,7 @@ from blkdebug_async.explore.handles import (
 from blkdebug_async.explore.ordered import OrderedGenerators, OrderedTask
 from blkdebug_async.explore.refusals import REFUSED, REMOVERS, intruder, refuse, remove_nothing
 from blkdebug_async.explore.sync_futures import NotedFuture, NotedTask
+from blkdebug_async.explore.sync_names import prints_of
 from blkdebug_async.explore.sync_objects import SyncObjects
 from blkdebug_async.explore.task_names import Actor, actor_of, name_task, short_name
 from blkdebug_async.explore.threads import AnyioWorkers, Host, start_job
@@ -91,6 +93,16 @@ class ExploringLoop(TurningLoop):
             self.__dict__.pop("create_future", None)
         super().close()
 
+    def abandon(self) -> None:
+        """Close the loop amid a run: what is not over ends here, and nobody hears of it."""
+        self.set_exception_handler(lambda _, __: None)
+        for task in sorted(asyncio.all_tasks(self), key=hash):
+            task._log_destroy_pending = False  # type: ignore[attr-defined]
+            # What a scenario does in its last moment, it does on a loop that stands still.
+            with suppress(Exception):
+                task.get_coro().close()
+        self.close()
+
     def set_debug(self, enabled: bool) -> None:
         super().set_debug(enabled)
         if hasattr(self, "_making") and not self.is_closed():
@@ -103,7 +115,7 @@ class ExploringLoop(TurningLoop):
         methods["create_task"] = self._create_task
         if self._named:
             methods["create_task"] = self._create_named_task
-            methods["create_future"] = partial(NotedFuture, loop=self)
+            methods["create_future"] = self._create_named_future
         elif not self._debug:
             methods["call_soon"] = _fast_call_soon(self)
 
@@ -197,6 +209,11 @@ class ExploringLoop(TurningLoop):
         finally:
             self._making = outer
         return task
+
+    def _create_named_future(self) -> asyncio.Future[object]:
+        future: NotedFuture[object] = NotedFuture(loop=self)
+        prints_of(future, self.exploration)
+        return future
 
     def _name(self, task: asyncio.Task[object]) -> Actor:
         making, coroutine = self._making, task.get_coro()

@@ -97,6 +97,15 @@ class NotedTask(OrderedTask[_T]):
         self._note(Touch.READ)
         return super().__await__()
 
+    def set_name(self, value: object, /) -> None:
+        super().set_name(value)
+        # asyncio.TaskGroup of 3.11 does that right after it has made the task.
+        exploration, actor = current_exploration(), known_actor(self)
+        if exploration is not None and not actor.steps:
+            exploration.touched.pop(id(actor.changed), None)
+            actor.rename(str(value))
+            exploration.touch(actor.changed)
+
     def _note(self, touch: Touch) -> None:
         exploration = current_exploration()
         if exploration is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+from contextvars import Context
 from typing import Final
 
 from blkdebug_async.explore.actions import Action
@@ -21,9 +22,9 @@ _ATTRIBUTE: Final = "_explored_as"
 class Actor:
     """Somebody who acts, and how often it has done so."""
 
-    __slots__ = ("_changed", "_counts", "_looked", "action", "path", "steps")
+    __slots__ = ("_changed", "_counts", "_label", "_looked", "_maker", "action", "path", "steps")
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, maker: Actor | None = None, label: str = "") -> None:
         #: Stable name; empty for what is outside of all tasks.
         self.path = path
         #: How many steps it has begun.
@@ -31,6 +32,9 @@ class Actor:
         #: Its next step, once somebody has asked for it.
         self.action: Action | None = None
         self._counts: dict[str, int] = {}
+        # Who made it, and what that one called it before it was numbered.
+        self._maker = maker
+        self._label = label
         self._looked: Footprint | None = None
         self._changed: Footprint | None = None
 
@@ -56,8 +60,19 @@ class Actor:
 
     def make(self, label: str) -> Actor:
         """Name a task that this actor has made."""
-        label = self.number(label)
-        return Actor(f"{self.path}/{label}" if self.path else label)
+        return Actor(self._below(self.number(label)), self, label)
+
+    def _below(self, label: str) -> str:
+        return f"{self.path}/{label}" if self.path else label
+
+    def rename(self, label: str) -> None:
+        """Take another name, as long as nobody can have asked for the first one."""
+        maker = self._maker
+        if maker is not None and not self.steps and self.action is None:
+            maker._counts[self._label] -= 1
+            self._label = label
+            self.path = maker._below(maker.number(label))
+            self._looked = self._changed = None
 
     def own(self, what: str) -> str:
         """Name a thing of another sort that this actor made, such as a callback."""
@@ -84,6 +99,8 @@ def path_of(task: asyncio.Task[object]) -> str:
 def short_name(thing: object) -> str:
     """Tell what a function, coroutine or other thing is called where it is defined."""
     while isinstance(thing, functools.partial):
-        thing = thing.func
+        # asyncio.to_thread() runs what it was given in a copy of the context.
+        in_context = isinstance(getattr(thing.func, "__self__", None), Context) and thing.args
+        thing = thing.args[0] if in_context else thing.func
     name = getattr(thing, "__qualname__", None) or type(thing).__qualname__
     return str(name).rpartition("<locals>.")[2]
