@@ -60,6 +60,8 @@ class Trail:
         self.states: list[State] = []
         #: Whether the scenario did something else than before on the way to a state.
         self.diverged = False
+        #: Keys of what could happen when a state was last to be added.
+        self._possible: tuple[str, ...] = ()
         #: How many of the states are ordered.
         self._ordered = 0
 
@@ -72,7 +74,7 @@ class Trail:
         Raises:
             RedundantRunError: All of that was tried before, to the same effect.
         """
-        keys = tuple(action.key for action in actions)
+        keys = self._possible = tuple(action.key for action in actions)
         sleep = self._still_asleep(keys) if self.states else {}
         wakes = self._guided(keys, sleep) if self.states else []
         dozing = self.states[-1].dozing if wakes else frozenset(sleep)
@@ -102,7 +104,7 @@ class Trail:
         for number in range(self._ordered, len(self.states)):
             self._order(number)
             state, later = self.states[number], self.states[number + 1 : number + 2]
-            left = later[0].keys if later else () if over else state.keys
+            left = later[0].keys if later else () if over else self._possible
             happened = state.step.action.key
             state.taken_away = tuple(
                 key for key in state.keys if key not in left and key != happened

@@ -21,7 +21,7 @@ class Wake:
 
     #: Key of its action.
     key: str
-    #: The step as it was in another run; None: nothing is known of it.
+    #: The step as it was in another run; None: that does not tell what it will touch.
     step: Step | None = None
     #: The values that were chosen in it, to what is to be taken then. Other values are tried too.
     branches: dict[tuple[int, ...], list[Wake]] = field(default_factory=dict)
@@ -105,7 +105,7 @@ def insert(wakes: list[Wake], entries: Sequence[Entry], dependent: Dependent) ->
         if not wake.branches:
             return
         index = starts(rest, wake.key)
-        values = next(iter(wake.branches)) if index is None else rest.pop(index).values
+        values = () if index is None else rest.pop(index).values
         wakes = wake.branches.setdefault(values, [])
 
 
@@ -121,5 +121,7 @@ def _chain(entries: Sequence[Entry]) -> Wake:
     behind: list[Wake] = []
     for entry in reversed(entries):
         branches = {entry.values: behind} if behind else {}
-        behind = [Wake(entry.key, entry.step, branches)]
+        # With other values the step may touch something else.
+        step = None if entry.values else entry.step
+        behind = [Wake(entry.key, step, branches)]
     return behind[0]

@@ -140,9 +140,14 @@ class Machine:
         first = self.left(name)[0][0]
         return not isinstance(first, Lock) or first.name not in self.owners
 
+    def waits_for(self, name: str) -> list[Footprint]:
+        """Give what keeps an actor from going on: whoever stops it leaves the queue there."""
+        ops = self.left(name)[:1] if name in self.done else ()
+        return [each for (op, *_) in ops if isinstance(op, Lock) for each in touches_of(op)]
+
     def action(self, name: str) -> Action:
         ops = self.left(name)[0]
-        known = not any(isinstance(op, Chance | IfOld) for op in ops)
+        known = not any(isinstance(op, Chance | IfOld | Stop) for op in ops)
         touches = tuple(each for op in ops for each in touches_of(op)) if known else None
         return Action(f"{name}.{self.done[name]}", name, self.program[name].kind, touches)
 
@@ -164,6 +169,7 @@ class Machine:
                 if name not in self.stopped:
                     self.done.setdefault(name, 0)
             case Stop(name):
+                self.touched += self.waits_for(name)
                 self.done.pop(name, None)
                 self.stopped.add(name)
             case Chance(n, then):
