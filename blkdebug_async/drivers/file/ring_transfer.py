@@ -51,7 +51,7 @@ class RingTransfer:
         """Do as fdatasync() does."""
         await self._ring.move(FSYNC, fd, 0, 0, 0, None)
 
-    async def read(self, fd: int, iov: Iovec, offset: int, done: int) -> None:
+    def read(self, fd: int, iov: Iovec, offset: int, done: int) -> Awaitable[None]:
         """Read until the vector is full; what lies past the end of the file becomes zero.
 
         Args:
@@ -63,6 +63,9 @@ class RingTransfer:
         Raises:
             OSError: The kernel's.
         """
+        return self._read(fd, iov, offset, done, aligned=False)
+
+    async def _read(self, fd: int, iov: Iovec, offset: int, done: int, *, aligned: bool) -> None:
         flags = _how(iov.length - done)
         while done < iov.length:
             try:
@@ -70,7 +73,7 @@ class RingTransfer:
             except OSError as error:
                 # With O_DIRECT the offset after a short read is not aligned any more. Only the
                 # end of the file makes a read short, so that is where we are.
-                if error.errno != EINVAL or done == 0:
+                if error.errno != EINVAL or done == 0 or not aligned:
                     raise
                 count = 0
             if count == 0:
@@ -99,7 +102,7 @@ class RingTransfer:
         if 0 < iov.length <= SHORT:
             return self._read_bounced(fd, iov, offset)
         if not iov.length or is_aligned_memory(iov.views, *alignment):
-            return self.read(fd, iov, offset, 0)
+            return self._read(fd, iov, offset, 0, aligned=True)
         return self._read_in_parts(fd, iov, offset)
 
     def write_direct(
@@ -123,7 +126,7 @@ class RingTransfer:
         # A buffer is not given back if this fails: then it is not certain who uses it.
         count = await self._ring.move(READ, fd, offset, bounce.address, length, bounce)
         if count < length:
-            await self.read(fd, Iovec([bounce.view], length), offset, count)
+            await self._read(fd, Iovec([bounce.view], length), offset, count, aligned=True)
         if len(iov.views) == 1:
             iov.views[0][:] = bounce.view
         else:

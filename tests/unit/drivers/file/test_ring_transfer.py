@@ -73,6 +73,13 @@ async def test_short_writes_go_on_until_all_is_written(fd: int) -> None:
     ring.close()
 
 
+async def test_a_read_that_is_refused_half_way_fails(fd: int) -> None:
+    ring = transfer(FakeKernel(longest=300, failures=[0, EINVAL]))
+    with pytest.raises(OSError, match="Invalid argument"):
+        await ring.read(fd, Iovec.over(bytearray(512)), 0, 0)
+    ring.close()
+
+
 async def test_a_write_that_takes_nothing_fails(fd: int) -> None:
     ring = transfer(FakeKernel(longest=0))
     with pytest.raises(OSError, match="took no more bytes") as caught:
