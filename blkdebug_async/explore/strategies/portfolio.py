@@ -1,0 +1,106 @@
+"""Several strategies in turn: some first, then the others, in shares that grow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from blkdebug_async.explore.actions import Scheduler
+from blkdebug_async.explore.record import Recorded
+from blkdebug_async.explore.strategies.bounded import Bounded
+from blkdebug_async.explore.strategies.fifo import Fifo
+from blkdebug_async.explore.strategies.pct import Pct
+from blkdebug_async.explore.strategies.pos import Pos
+from blkdebug_async.explore.strategies.random_walk import RandomWalk
+from blkdebug_async.explore.strategies.replay import Replay
+from blkdebug_async.explore.strategies.strategy import Ending, Proof, Strategy
+from blkdebug_async.explore.strategies.swarm import Swarm
+
+#: A share doubles in each round, up to this many runs in a row.
+_MOST_IN_A_ROW = 64
+
+
+class Portfolio:
+    """Makes the runs of several strategies.
+
+    Args:
+        first: Each until it is exhausted, one after the other.
+        mix: Then these in turn: one run each, two runs each, four, ...
+    """
+
+    def __init__(self, first: Sequence[Strategy], mix: Sequence[Strategy]) -> None:
+        self._members = [_Member(each) for each in (*first, *mix)]
+        self._first = self._members[: len(first)]
+        self._mix = self._members[len(first) :]
+        self._share = 1
+        self._turn = 0
+        self._left = 1
+        self._member: _Member | None = None
+        self._choose_member()
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether no member has a run left, or one has made every run there is."""
+        return self._member is None
+
+    @property
+    def proof(self) -> Proof | None:
+        """The strongest of the members' proofs."""
+        proofs = [each.strategy.proof for each in reversed(self._members)]
+        found = [proof for proof in proofs if proof]
+        return next((proof for proof in found if proof.whole), found[0] if found else None)
+
+    def scheduler(self, number: int) -> Scheduler:
+        assert self._member is not None
+        return self._member.strategy.scheduler(self._member.runs)
+
+    def heard(self, run: Recorded, ending: Ending) -> None:
+        assert self._member is not None
+        self._member.strategy.heard(run, ending)
+        self._member.runs += 1
+        self._left -= 1
+        self._choose_member()
+
+    def _choose_member(self) -> None:
+        proof = self.proof
+        if proof and proof.whole:
+            self._member = None
+            return
+        for member in self._first:
+            if not member.strategy.exhausted:
+                self._member, self._left = member, self._share
+                return
+        self._member = self._next_of_mix()
+
+    def _next_of_mix(self) -> _Member | None:
+        if all(member.strategy.exhausted for member in self._mix):
+            return None
+        while not self._left or self._mix[self._turn].strategy.exhausted:
+            self._turn += 1
+            if self._turn == len(self._mix):
+                self._turn = 0
+                self._share = min(self._share * 2, _MOST_IN_A_ROW)
+            self._left = self._share
+        return self._mix[self._turn]
+
+
+class _Member:
+    """A strategy, and how many runs it has made."""
+
+    def __init__(self, strategy: Strategy) -> None:
+        self.strategy = strategy
+        self.runs = 0
+
+
+def auto(seed: int = 0, tokens: Sequence[str] = ()) -> Portfolio:
+    """Make the portfolio for whoever has no wish.
+
+    Args:
+        seed: The same seed makes the same runs.
+        tokens: Of runs that failed once; they come early.
+
+    Raises:
+        TokenError: One of them is none.
+    """
+    by_chance = (Pct(seed, depth=2), Pos(seed), Pct(seed, depth=3), RandomWalk(seed))
+    masked = (Swarm(each, seed) for each in (*by_chance, Pct(seed, depth=5)))
+    return Portfolio([Fifo(), Replay(tokens)], [Bounded(), *masked])
