@@ -32,7 +32,7 @@ from blkdebug_async.units import KIB, MIB
 #: Longest read or write in place, in bytes; copying that much takes 0.1 ms.
 LONGEST: Final = MIB
 #: Longer writes are made in pieces of so many bytes, and given up between two of them.
-_PIECE: Final = 128 * KIB
+_PIECE: Final = 256 * KIB
 #: A write that takes longer has waited for the disk, in seconds.
 SLOW_S: Final = 0.010
 #: How many times as long as it took writes stay away after that.

@@ -116,7 +116,7 @@ def test_after_a_slow_write_others_stay_away_in_proportion(
     assert write(writer, fd, 0, PAGESIZE) == written
 
 
-PIECE = 128 * KIB
+PIECE = 256 * KIB
 
 
 async def test_a_long_write_is_given_up_after_a_slow_piece(fd: int) -> None:
