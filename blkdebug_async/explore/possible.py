@@ -13,7 +13,7 @@ What asyncio promises holds in every order:
   woken later.
 - Timers fire in the order of their times. Of those for the same time, which asyncio leaves open,
   any may be first; only sleeps stay in the order in which they began, as the tasks that they wake
-  come in any order anyway.
+  come in any order anyway. One that is due may be late: the ready queue may overtake it.
 """
 
 from __future__ import annotations
@@ -44,13 +44,25 @@ _Slice: TypeAlias = "slice[int | None, int | None, int | None]"
 class Possible(Sequence[Action]):
     """What could happen next. As a sequence of actions it is valid until one has been picked."""
 
-    __slots__ = ("_length", "_others", "_skip", "calls", "flights", "jobs", "places", "ready")
+    __slots__ = (
+        "_length",
+        "_others",
+        "_skip",
+        "calls",
+        "flights",
+        "indices",
+        "jobs",
+        "places",
+        "ready",
+    )
 
     def __init__(self, ready: deque[Ready]) -> None:
         #: The loop's ready queue.
         self.ready = ready
         #: How many in it are not tuples.
         self.calls = 0
+        #: Which places in it can be picked from; None: those from the first one on.
+        self.indices: list[int] | None = None
         #: Requests in flight, oldest first.
         self.flights: dict[Flight, None] = {}
         #: What threads have to do, oldest first.
@@ -73,10 +85,13 @@ class Possible(Sequence[Action]):
         Returns:
             How many actions there are.
         """
+        self.indices = None
         reach = self.reach() if self.calls else len(self.ready)
         if self.flights or self.jobs or timers:
             self._others = [*self.flights, *self.jobs]
-            self._others += next_timers(timers)
+            # Timers that are due come before those that are not.
+            if not (self.calls and any(isinstance(entry, Timer) for entry in self.ready)):
+                self._others += next_timers(timers)
             self._skip = 0 if ready_last else reach
             self._length = reach + len(self._others)
         else:
@@ -85,20 +100,42 @@ class Possible(Sequence[Action]):
         return self._length
 
     def reach(self) -> int:
-        """Count what can be picked from the ready queue; throws away cancelled callbacks."""
-        number = 0
-        for entry in self.ready:
-            number += 1
+        """Count what can be picked from the ready queue; throws away cancelled callbacks.
+
+        The first one always can.
+        """
+        self.indices = None
+        for number, entry in enumerate(self.ready):
             if type(entry) is tuple or isinstance(entry, StepHandle):
                 continue
-            if not entry._cancelled:  # type: ignore[union-attr]  # it is a Handle
-                return number
-            del self.ready[number - 1]
-            self.calls -= 1
-            # Those behind belong to the next turn.
-            self.places -= number <= self.places
-            return self.reach()
-        return number
+            if entry._cancelled:  # type: ignore[union-attr]  # it is a Handle
+                del self.ready[number]
+                self.calls -= 1
+                # Those behind belong to the next turn.
+                self.places -= number < self.places
+                return self.reach()
+            if isinstance(entry, Timer):
+                self.indices = self._indices()
+                return len(self.indices)
+            return number + 1
+        return len(self.ready)
+
+    def _indices(self) -> list[int]:
+        """List the places that can be picked from, where there are timers among them."""
+        indices: list[int] = []
+        first: Timer | None = None
+        slept = False
+        for number, entry in enumerate(self.ready):
+            if isinstance(entry, Timer):
+                first = first or entry
+                sleeps = is_sleep(entry._callback)
+                if entry._cancelled or entry._when != first._when or (sleeps and slept):
+                    continue
+                slept = slept or sleeps
+            indices.append(number)
+            if isinstance(entry, Call):
+                break
+        return indices
 
     def take(self, number: int) -> Choice:
         """Pick one; what is ready leaves the queue."""
@@ -107,6 +144,8 @@ class Possible(Sequence[Action]):
             return self._others[other]
         if other >= 0:
             number -= len(self._others)
+        if self.indices is not None:
+            number = self.indices[number]
         entry = self.ready[number]
         del self.ready[number]
         if not isinstance(entry, tuple):
@@ -117,7 +156,9 @@ class Possible(Sequence[Action]):
         other = number - self._skip
         if 0 <= other < len(self._others):
             return self._others[other]
-        return self.ready[number if other < 0 else number - len(self._others)]
+        if other >= 0:
+            number -= len(self._others)
+        return self.ready[number if self.indices is None else self.indices[number]]
 
     # --- as a sequence of actions ---
 

@@ -144,6 +144,8 @@ class TurningLoop(asyncio.BaseEventLoop):
                         break
                 number -= 1
                 if n > 1 and (picked := pick_of(n)):
+                    if possible.calls and possible.indices is not None:
+                        picked = possible.indices[picked]
                     step = ready[picked]
                     del ready[picked]
                 elif n:
@@ -155,8 +157,6 @@ class TurningLoop(asyncio.BaseEventLoop):
                     callback, args, context = step
                     try:
                         context.run(callback, *args)
-                    except (SystemExit, KeyboardInterrupt):
-                        raise
                     except BaseException as error:
                         self._report(step, error)
                 else:
@@ -255,8 +255,6 @@ class TurningLoop(asyncio.BaseEventLoop):
             callback, args, context = choice
             try:
                 context.run(callback, *args)
-            except (SystemExit, KeyboardInterrupt):
-                raise
             except BaseException as error:
                 self._report(choice, error)
         elif isinstance(choice, Flight):
@@ -298,6 +296,8 @@ class TurningLoop(asyncio.BaseEventLoop):
 
     def _report(self, step: Step, error: BaseException) -> None:
         """Tell asyncio's exception handler of a step that failed, as Handle does."""
+        if isinstance(error, SystemExit | KeyboardInterrupt):
+            raise error
         callback, args, context = step
         source = _format_callback_source(callback, args)
         self.call_exception_handler(
