@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from errno import ENOTSUP
 from typing import ClassVar, Protocol, Self
 
@@ -126,10 +127,12 @@ class Driver(ABC):
 
     def __init__(self) -> None:
         self.options = {}
-        # Each request asks for these, and what an object has itself is found sooner.
-        self.heard = self.heard
-        self.holds_completion = self.holds_completion
-        self.write_flags = self.write_flags
+        # Each request asks for these, and what an object has itself is found sooner. A property
+        # stays one.
+        with suppress(AttributeError):
+            self.heard = self.heard
+            self.holds_completion = self.holds_completion
+            self.write_flags = self.write_flags
 
     def __init_subclass__(cls, **kwargs: object) -> None:
         super().__init_subclass__(**kwargs)

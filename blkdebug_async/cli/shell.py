@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import Final, NamedTuple
 
 _NAME: Final = "blkdebug-async"
+#: Exit status after an interrupt before a door is open: 128 and the number of the signal.
+_INTERRUPTED: Final = 130
 #: Names of QEMU's programs, as which we may be called, to the doors that are like them.
 _PEERS: Final = {"qemu-io": "io", "qemu-img": "img"}
 
@@ -70,7 +72,10 @@ def _open_closed_streams() -> None:
 
 
 def _enter(name: str, program: str, typed: str, words: Sequence[str]) -> int:
-    run: Run = import_module(DOORS[name].module).main
+    try:
+        run: Run = import_module(DOORS[name].module).main
+    except KeyboardInterrupt:
+        return _INTERRUPTED
     return run(program, typed, words)
 
 

@@ -97,14 +97,16 @@ class Breakpoints:
             Whether there was one.
         """
         entries = self._parked.get(tag)
-        if entries is None:
-            return False
-        # Not by reversed(): that would pass over all the places that were taken out before.
-        parked, _ = entries.popitem()
-        if not entries:
-            del self._parked[tag]
-        self._let_go(parked)
-        return True
+        while entries:
+            # Not by reversed(): that would pass over all the places that were taken out before.
+            parked, _ = entries.popitem()
+            if not entries:
+                del self._parked[tag]
+            # A task cancelled in this very turn is still there, but no longer to be resumed.
+            if not parked.resumed.cancelled():
+                self._let_go(parked)
+                return True
+        return False
 
     def resume_all(self, tag: str) -> int:
         """Resume all requests that are now parked under a tag, the last one first.

@@ -245,6 +245,7 @@ class Uring:
 
     def _drain(self) -> None:
         """Wait until the kernel is done with all of it; nobody hears of it any more."""
+        self._queued.clear()
         while self._in_flight > 0 and not self._broken_errno:
             with contextlib.suppress(BlockingIOError, InterruptedError):
                 self._queues.submit(1)

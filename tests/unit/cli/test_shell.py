@@ -109,3 +109,13 @@ def test_a_signal_ends_the_program(command: str, signal: int) -> None:
     assert done.returncode == -signal
     # What stdio holds back is lost in a crash, but written out before a signal.
     assert (b"exit the program" in done.stdout) is (signal == 15)
+
+
+def test_an_interrupt_while_a_door_is_loaded_has_its_status(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("blkdebug_async.cli.shell.import_module", interrupted)
+    assert main(["blkdebug-async", "io"]) == 130

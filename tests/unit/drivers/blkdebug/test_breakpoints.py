@@ -257,3 +257,15 @@ async def test_description_names_who_is_held_where(points: Watched, tasks: Tasks
         "held: an event without a request at 'boot'; "
         "held: write of 512 bytes at 0 on node 'disk' (request 8, no task) at 'rmw'"
     )
+
+
+async def test_a_resume_is_not_spent_on_a_request_cancelled_in_the_same_turn(
+    points: Watched, tasks: Tasks
+) -> None:
+    await tasks.start(points.go_through("first", "A"))
+    second = await tasks.start(points.go_through("second", "A"))
+    second.cancel()
+    assert points.resume("A")
+    await settle()
+    assert points.log[-1] == "first goes on"
+    assert not points.is_suspended("A")
