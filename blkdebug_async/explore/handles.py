@@ -66,15 +66,15 @@ _METHODS_OF_PYTHON_TASKS: Final = frozenset(
 def is_step(callback: object) -> bool:
     """Tell whether a callback is a step of a task, rather than anything else."""
     kind = type(callback)
+    if kind is FIRST_STEP:
+        return True
     if kind is MethodType:
         return (
             isinstance(callback, MethodType)
             and isinstance(callback.__self__, asyncio.Future)
             and getattr(callback.__func__, "__name__", "") in _METHODS_OF_PYTHON_TASKS
         )
-    return kind is FIRST_STEP or (
-        isinstance(callback, BuiltinMethodType) and callback.__name__ == WAKEUP_NAME
-    )
+    return isinstance(callback, BuiltinMethodType) and callback.__name__ == WAKEUP_NAME
 
 
 def is_sleep(callback: object) -> bool:

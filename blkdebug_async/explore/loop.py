@@ -116,6 +116,8 @@ class ExploringLoop(TurningLoop):
         if self._named:
             methods["create_task"] = self._create_named_task
             methods["create_future"] = self._create_named_future
+            if not self._debug:
+                methods["call_soon"] = _named_call_soon(self)
         elif not self._debug:
             methods["call_soon"] = _fast_call_soon(self)
 
@@ -265,6 +267,23 @@ def _fast_call_soon(loop: ExploringLoop) -> Callback:
             append((callback, args, context))
             return _NO_HANDLE
         return slow(callback, *args, context=context)
+
+    return call_soon  # type: ignore[return-value]  # it takes no other keyword
+
+
+def _named_call_soon(loop: ExploringLoop) -> Callback:
+    """Make the same for a run that wants names: it notes who is woken, by whom."""
+    append, note_waking = loop._ready.append, loop._note_waking
+    slow = partial(asyncio.BaseEventLoop.call_soon, loop)
+
+    def call_soon(
+        callback: Callback, *args: object, context: Context | None = None
+    ) -> asyncio.Handle:
+        if context is None or not is_step(callback):
+            return slow(callback, *args, context=context)
+        note_waking(callback)
+        append((callback, args, context))
+        return _NO_HANDLE
 
     return call_soon  # type: ignore[return-value]  # it takes no other keyword
 

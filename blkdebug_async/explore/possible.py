@@ -183,6 +183,8 @@ class Possible(Sequence[Action]):
 
 def action_of(choice: Choice) -> Action:
     """Say which action something is."""
+    if type(choice) is tuple:
+        return _action_of_callback(choice[0])
     match choice:
         case Flight() | Call(action=Action()) | Timer(action=Action()):
             assert choice.action is not None

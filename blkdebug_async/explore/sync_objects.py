@@ -46,7 +46,8 @@ class SyncObjects:
 
     def __init__(self) -> None:
         self._users: dict[Exploration, int] = {}
-        self._originals: list[tuple[type, str, object]] = []
+        # Class and method to what was there and what is put in.
+        self._patches: dict[tuple[type, str], tuple[object, object]] = {}
         self._lock = threading.Lock()
 
     def hold(self, exploration: Exploration) -> None:
@@ -60,24 +61,35 @@ class SyncObjects:
         """Note that run no longer; after the last one all is as it was."""
         with self._lock:
             if self._users.pop(exploration, None) is not None and not self._users:
-                while self._originals:
-                    owner, name, original = self._originals.pop()
+                for (owner, name), (original, _) in self._patches.items():
                     setattr(owner, name, original)
 
     def _install(self) -> None:
+        current = {place: vars(place[0])[place[1]] for place in self._patches}
+        if not current or any(
+            original is not current[place] for place, (original, _) in self._patches.items()
+        ):
+            self._patches = self._make_patches()
+        for (owner, name), (_, replacement) in self._patches.items():
+            setattr(owner, name, replacement)
+
+    def _make_patches(self) -> dict[tuple[type, str], tuple[object, object]]:
+        """Make what is put in for each method; worth keeping, as each run needs it."""
+        made: dict[tuple[type, str], object] = {}
         for table, touch in ((_CHANGING, Touch.WRITE), (_LOOKING, Touch.READ)):
             for owner, names in table.items():
                 for name in names:
                     if name in vars(owner):
-                        self._patch(owner, name, _noting(getattr(owner, name), touch))
+                        made[owner, name] = _noting(getattr(owner, name), touch)
         for owner in _CHANGING:
-            self._patch(owner, "__init__", self._naming(getattr(owner, "__init__")))  # noqa: B009
-        self._patch(asyncio.Lock, "acquire", _owning(asyncio.Lock.acquire))
-        self._patch(asyncio.Lock, "release", _disowning(asyncio.Lock.release))
-
-    def _patch(self, owner: type, name: str, replacement: object) -> None:
-        self._originals.append((owner, name, vars(owner)[name]))
-        setattr(owner, name, replacement)
+            made[owner, "__init__"] = self._naming(vars(owner)["__init__"])
+        noting = made[asyncio.Lock, "acquire"], made[asyncio.Lock, "release"]
+        made[asyncio.Lock, "acquire"] = _owning(noting[0])  # type: ignore[arg-type]
+        made[asyncio.Lock, "release"] = _disowning(noting[1])  # type: ignore[arg-type]
+        return {
+            (owner, name): (vars(owner)[name], replacement)
+            for (owner, name), replacement in made.items()
+        }
 
     def _naming(self, original: Callback) -> object:
         @functools.wraps(original)
