@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from errno import EIO
+import asyncio
+from errno import EIO, ENOSPC, EPERM
 
 import pytest
 
@@ -9,10 +10,14 @@ from blkdebug_async.disk import Disk
 from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
 from blkdebug_async.drivers.blkdebug.rules import InjectError, Rule, SetState, Suspend
 from blkdebug_async.drivers.memory import MemoryDriver
-from blkdebug_async.errors import InjectedError
+from blkdebug_async.drivers.raw.driver import RawDriver
+from blkdebug_async.errors import BlockError, InjectedError
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.opening import open_disk
+from blkdebug_async.trace import Observer
 from blkdebug_async.units import KIB
+from tests.unit.block import at_once
+from tests.unit.block.at_once import BLOCK, blocks, noting
 from tests.unit.noting import NotingDriver
 
 WRITE = frozenset({IoType.WRITE})
@@ -89,3 +94,58 @@ async def test_class_that_hears_in_its_own_way_is_not_passed_over() -> None:
         assert not writes(disk, 0)
         await disk.pwrite(0, b"w" * 512)
         assert driver.fired == 1
+
+
+class Nobody(Observer):
+    pass
+
+
+async def test_what_a_write_arms_before_it_makes_way_for_what_it_arms_behind_it() -> None:
+    before = InjectError(Event.PWRITEV, iotypes={IoType.READ}, errno=ENOSPC)
+    behind = InjectError(Event.PWRITEV_DONE, iotypes={IoType.FLUSH}, errno=EPERM)
+    async with open_disk(blocks(noting(), before, behind)) as disk:
+        assert at_once.writes(disk, 0, BLOCK)
+        assert at_once.reads(disk, 0, BLOCK)
+        with pytest.raises(BlockError) as caught:
+            await disk.flush()
+        assert caught.value.errno == EPERM
+        disk.remove_rule(behind)
+
+
+async def test_rules_armed_at_once_are_met_in_the_order_of_the_configuration() -> None:
+    first = InjectError(Event.PWRITEV, iotypes={IoType.READ}, errno=ENOSPC)
+    second = InjectError(Event.PWRITEV, iotypes={IoType.READ}, errno=EPERM)
+    async with open_disk(blocks(noting(), first, second)) as disk:
+        assert at_once.writes(disk, 0, BLOCK)
+        with pytest.raises(BlockError) as caught:
+            await disk.pread(0, BLOCK)
+        assert caught.value.errno == ENOSPC
+
+
+async def test_a_write_that_is_heard_of_and_must_be_split_is_left_to_the_path() -> None:
+    rule = InjectError(Event.PWRITEV, iotypes={IoType.READ})
+    async with open_disk(blocks(noting(), rule, max_transfer=BLOCK)) as disk:
+        assert not at_once.writes(disk, 0, 2 * BLOCK)
+        assert not at_once.writes(disk, 0, 10)
+        assert at_once.writes(disk, 0, BLOCK)
+
+
+@pytest.mark.parametrize("observer", [None, Nobody()])
+async def test_what_is_written_at_once_overwrites_the_state_of_2018_too(
+    observer: Observer | None,
+) -> None:
+    rules: list[Rule] = [
+        InjectError(Event.PWRITEV, iotypes={IoType.READ}),
+        Suspend("tag", Event.FLUSH_TO_DISK),
+        SetState(Event.FLUSH_TO_DISK, new_state=2),
+    ]
+    driver = RawDriver(BlkdebugDriver(noting(), rules))
+    async with open_disk(driver, compat="seed", observer=observer) as disk:
+        machine = disk.blkdebug().machine
+        await disk.pwrite(0, b"w")
+        async with asyncio.TaskGroup() as group:
+            group.create_task(disk.flush())
+            await disk.wait_suspended("tag")
+            await disk.pwrite(0, b"w")
+            disk.resume("tag")
+        assert machine.state == 1
