@@ -18,6 +18,7 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from contextvars import Context
 from functools import partial
+from types import MethodType
 from typing import Final, TypeAlias, TypeVar
 
 from blkdebug_async.explore.actions import Scheduler
@@ -253,20 +254,26 @@ class ExploringLoop(TurningLoop):
 
 
 def _fast_call_soon(loop: ExploringLoop) -> Callback:
-    """Make call_soon() for steps of tasks, which leaves the rest to the loop's own."""
-    append = loop._ready.append
-    slow = partial(asyncio.BaseEventLoop.call_soon, loop)
+    """Make call_soon() for a run that wants no names, and has no debugging."""
+    possible = loop._possible
+    append = possible.ready.append
 
     def call_soon(
         callback: Callback, *args: object, context: Context | None = None
     ) -> asyncio.Handle:
         kind = type(callback)
         if context is not None and (
-            kind is FIRST_STEP or (kind is WAKEUP and callback.__name__ == WAKEUP_NAME)  # type: ignore[attr-defined]
+            kind is FIRST_STEP
+            or (kind is WAKEUP and callback.__name__ == WAKEUP_NAME)  # type: ignore[attr-defined]
+            or (kind is MethodType and is_step(callback))
         ):
             append((callback, args, context))
             return _NO_HANDLE
-        return slow(callback, *args, context=context)
+        call = Call(callback, args, loop, context)
+        call.action = None
+        append(call)
+        possible.calls += 1
+        return call
 
     return call_soon  # type: ignore[return-value]  # it takes no other keyword
 
