@@ -76,6 +76,7 @@ class Scheduler(Protocol):
         Args:
             actions: More than one; the first is what would happen anyway. One that is not picked
                 is there again the next time, with the same key, unless the step took it away.
+                Valid until this returns.
 
         Returns:
             Its index.

@@ -4,10 +4,12 @@ Steps of requests are known by the bytes that they touch. Of all other steps one
 Python state they share, so they are taken to depend on each other, unless somebody promises that
 they share nothing but disks and what synchronises them.
 
-What holds for every step, for the order of steps to be understood: one that makes an action possible
-is known by that. One that takes away an action, a timer that is stopped, a lock that is taken,
-touches something that this action would have touched; and if it was not possible yet, something
-that is touched by whatever would have made it possible.
+What holds for every step, for the order of steps to be understood:
+- What is not possible becomes so by a step, not by how things stand: trying to take a lock is
+  always possible, and what comes behind it becomes possible by the step that hands the lock over.
+- A step that takes away an action, a timer that is stopped, touches something that this action
+  would have touched; if it was not possible yet, something that whatever would have made it
+  possible would have touched.
 """
 
 from __future__ import annotations

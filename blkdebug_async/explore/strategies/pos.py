@@ -38,16 +38,17 @@ class Sampling:
     def __init__(self, chance: Random) -> None:
         self._chance = chance
         self._priorities: dict[str, float] = {}
-        self._pending: Sequence[Action] = ()
+        self._pending: tuple[Action, ...] = ()
 
     def choose(self, n: int, key: str) -> int:
         return self._chance.randrange(n)
 
     def pick(self, actions: Sequence[Action]) -> int:
-        self._pending = actions
+        # It is valid until one has been picked.
+        self._pending = tuple(actions)
         priorities = self._priorities
         best, highest = 0, -1.0
-        for index, action in enumerate(actions):
+        for index, action in enumerate(self._pending):
             priority = priorities.get(action.key)
             if priority is None:
                 priority = priorities[action.key] = self._chance.random()

@@ -32,7 +32,7 @@ class Flush:
 
 @dataclass(frozen=True)
 class Lock:
-    """Waits until it can have a lock; only as the first in a step."""
+    """Takes a lock, or queues for it until it is handed over; only as the last in a step."""
 
     name: str = "lock"
 
@@ -99,7 +99,8 @@ class Machine:
     scheduler: Scheduler
     disk: list[str] = field(default_factory=lambda: ["old"] * 4)
     safe: list[str] = field(default_factory=lambda: ["old"] * 4)
-    owners: dict[str, str] = field(default_factory=dict)
+    #: Lock to who has it and who queues for it, in their order.
+    queues: dict[str, list[str]] = field(default_factory=dict)
     seen: dict[str, list[object]] = field(default_factory=dict)
     stopped: set[str] = field(default_factory=set)
     touched: list[Footprint] = field(default_factory=list)
@@ -137,48 +138,63 @@ class Machine:
         return [self.action(name) for name in self.done if self.left(name) and self.may_go(name)]
 
     def may_go(self, name: str) -> bool:
-        first = self.left(name)[0][0]
-        return not isinstance(first, Lock) or first.name not in self.owners
+        return not any(name in queue[1:] for queue in self.queues.values())
 
-    def waits_for(self, name: str) -> list[Footprint]:
-        """Give what keeps an actor from going on: whoever stops it leaves the queue there."""
-        ops = self.left(name)[:1] if name in self.done else ()
-        return [each for (op, *_) in ops if isinstance(op, Lock) for each in touches_of(op)]
+    def start(self, name: str) -> None:
+        if name not in self.stopped:
+            self.done.setdefault(name, 0)
+
+    def hand_over(self, lock: str) -> None:
+        del self.queues[lock][0]
+        # Waking somebody changes how that one stands.
+        self.touched += [sync_footprint(name) for name in self.queues[lock][:1]]
+
+    def stop(self, name: str) -> None:
+        self.done.pop(name, None)
+        self.stopped.add(name)
+        for lock, queue in self.queues.items():
+            # Whoever has it keeps it for ever.
+            if name in queue[1:]:
+                queue.remove(name)
+                self.touched.append(sync_footprint(lock))
 
     def action(self, name: str) -> Action:
         ops = self.left(name)[0]
-        known = not any(isinstance(op, Chance | IfOld | Stop) for op in ops)
+        known = not any(isinstance(op, Chance | IfOld | Stop | Unlock) for op in ops)
         touches = tuple(each for op in ops for each in touches_of(op)) if known else None
         return Action(f"{name}.{self.done[name]}", name, self.program[name].kind, touches)
 
     def do(self, me: str, op: Op) -> None:
         self.touched += touches_of(op)
-        seen = self.seen.setdefault(me, [])
         match op:
             case Read(offset, length):
-                seen.append(tuple(self.disk[offset : offset + length]))
+                self.see(me, tuple(self.disk[offset : offset + length]))
             case Write(offset, length):
                 self.disk[offset : offset + length] = [me] * length
             case Flush():
                 self.safe = list(self.disk)
-            case Lock(name):
-                self.owners[name] = me
-            case Unlock(name):
-                del self.owners[name]
-            case Start(name):
-                if name not in self.stopped:
-                    self.done.setdefault(name, 0)
-            case Stop(name):
-                self.touched += self.waits_for(name)
-                self.done.pop(name, None)
-                self.stopped.add(name)
             case Chance(n, then):
-                seen.append(self.scheduler.choose(n, f"{me} decides"))
-                if seen[-1]:
+                if self.see(me, self.scheduler.choose(n, f"{me} decides")):
                     self.do(me, then)
-            case IfOld(offset, then):
-                if self.disk[offset] == "old":
-                    self.do(me, then)
+            case IfOld(offset, then) if self.disk[offset] == "old":
+                self.do(me, then)
+            case _:
+                self.synchronise(me, op)
+
+    def see(self, me: str, what: object) -> object:
+        self.seen.setdefault(me, []).append(what)
+        return what
+
+    def synchronise(self, me: str, op: Op) -> None:
+        match op:
+            case Lock(name):
+                self.queues.setdefault(name, []).append(me)
+            case Unlock(name):
+                self.hand_over(name)
+            case Start(name):
+                self.start(name)
+            case Stop(name):
+                self.stop(name)
 
 
 def touches_of(op: Op) -> list[Footprint]:
