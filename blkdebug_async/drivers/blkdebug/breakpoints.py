@@ -126,12 +126,14 @@ class Breakpoints:
 
     def is_suspended(self, tag: str) -> bool:
         """Tell whether any request is parked under a tag."""
-        return tag in self._parked
+        # One that was cancelled in this very turn is still there.
+        return any(not parked.resumed.cancelled() for parked in self._parked.get(tag, ()))
 
     def parked(self) -> list[Parked]:
         """List all that is parked, the oldest first."""
         everything = (parked for entries in self._parked.values() for parked in entries)
-        return sorted(everything, key=lambda parked: parked.serial)
+        held = [parked for parked in everything if not parked.resumed.cancelled()]
+        return sorted(held, key=lambda parked: parked.serial)
 
     async def wait_suspended(self, tag: str) -> None:
         """Wait until a request is parked under a tag, at once if one is.
@@ -141,7 +143,7 @@ class Breakpoints:
         Raises:
             BlockError: EBADF; the node was closed instead.
         """
-        if tag in self._parked:
+        if self.is_suspended(tag):
             return
         suspended = asyncio.get_running_loop().create_future()
         waiters = self._waiters.setdefault(tag, {})
