@@ -187,9 +187,18 @@ def _moved(values: Values, ways: Values) -> Iterator[Values]:
                 yield _changed(cleared, place, value)
 
 
+def _traded(values: Values, ways: Values) -> Iterator[Values]:
+    """Lower a value and raise that of the next deviation."""
+    for first, second in pairwise(_positions(values)):
+        for low in range(1, values[first]):
+            lowered = _changed(values, first, low)
+            for high in range(values[second] + 1, ways[second]):
+                yield _changed(lowered, second, high)
+
+
 def _changed(values: Values, position: int, value: int) -> Values:
     return (*values[:position], value, *values[position + 1 :])
 
 
 #: From coarse to fine; after one that helped, all are tried again.
-_PASSES = (_only_first, _without_some, _shorter, _lower, _one_for_two, _moved)
+_PASSES = (_only_first, _without_some, _shorter, _lower, _one_for_two, _moved, _traded)

@@ -57,7 +57,7 @@ class Portfolio:
         assert self._member is not None
         self._member.strategy.heard(run, ending)
         self._member.runs += 1
-        self._left -= 1
+        self._left -= self._member in self._mix
         self._choose_member()
 
     def _choose_member(self) -> None:
@@ -67,7 +67,7 @@ class Portfolio:
             return
         for member in self._first:
             if not member.strategy.exhausted:
-                self._member, self._left = member, self._share
+                self._member = member
                 return
         self._member = self._next_of_mix()
 

@@ -3,7 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blkdebug_async.explore.footprint import Footprint, Touch, commutes
+from blkdebug_async.explore.footprint import (
+    Footprint,
+    Touch,
+    all_commute,
+    commutes,
+    is_sync,
+    sync_footprint,
+)
 
 SIZE = 12
 
@@ -54,3 +61,24 @@ def test_it_does_not_matter_which_one_is_asked_about_first(
     left: Footprint, right: Footprint
 ) -> None:
     assert commutes(left, right) == commutes(right, left)
+
+
+@given(st.lists(footprints(), max_size=4), st.lists(footprints(), max_size=4))
+def test_steps_commute_if_all_that_they_touched_does(
+    lefts: list[Footprint], rights: list[Footprint]
+) -> None:
+    pairs = [(left, right) for left in lefts for right in rights]
+    assert all_commute(lefts, rights) == all(commutes(left, right) for left, right in pairs)
+
+
+def test_changing_a_synchronisation_object_commutes_with_others_only() -> None:
+    lock = sync_footprint("lock")
+    assert not commutes(lock, lock)
+    assert not commutes(lock, sync_footprint("lock", Touch.READ))
+    assert commutes(sync_footprint("lock", Touch.READ), sync_footprint("lock", Touch.READ))
+    assert commutes(lock, sync_footprint("queue"))
+
+
+def test_a_synchronisation_object_is_no_node() -> None:
+    assert is_sync(sync_footprint("a"))
+    assert not is_sync(Footprint("a", 0, 1, Touch.WRITE))

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import pytest
+
+from blkdebug_async.explore.actions import Action, Kind
+from blkdebug_async.explore.dependence import Assume, dependent, keeps_touches
+from blkdebug_async.explore.footprint import Footprint, Touch, sync_footprint
+from blkdebug_async.explore.record import Step
+
+UNSEEN = [Kind.TASK, Kind.TIMER, Kind.THREAD, Kind.CALL]
+READ = Footprint("disk", 0, 512, Touch.READ)
+WRITE = Footprint("disk", 0, 512, Touch.WRITE)
+ELSEWHERE = Footprint("disk", 512, 512, Touch.WRITE)
+
+
+def step(actor: str, *touched: Footprint, kind: Kind = Kind.TASK, known: bool = False) -> Step:
+    return Step(Action(f"{actor}.0", actor, kind, touched if known else None), touched)
+
+
+@pytest.mark.parametrize("kind", UNSEEN)
+@pytest.mark.parametrize("other", UNSEEN)
+def test_what_is_not_seen_may_be_shared_unless_promised(kind: Kind, other: Kind) -> None:
+    left, right = step("a", kind=kind), step("b", kind=other)
+    assert dependent(left, right)
+    assert not dependent(left, right, Assume.DISK_ONLY)
+
+
+@pytest.mark.parametrize("assumed", Assume)
+@pytest.mark.parametrize("kind", [*UNSEEN, Kind.REQUEST])
+def test_a_request_is_known_by_its_bytes(kind: Kind, assumed: Assume) -> None:
+    request = step("a", WRITE, kind=Kind.REQUEST)
+    assert dependent(request, step("b", READ, kind=kind), assumed)
+    assert not dependent(request, step("b", ELSEWHERE, kind=kind), assumed)
+
+
+@pytest.mark.parametrize("assumed", Assume)
+def test_steps_of_one_actor_are_in_order(assumed: Assume) -> None:
+    request = step("a", kind=Kind.REQUEST)
+    assert dependent(request, request, assumed)
+
+
+@pytest.mark.parametrize(
+    ("lost", "mine", "keeps"),
+    [
+        ([WRITE], [WRITE], True),
+        ([WRITE], [READ], False),
+        ([WRITE], [WRITE, READ], False),
+        ([WRITE], [ELSEWHERE], True),
+        ([READ], [WRITE], True),
+        ([sync_footprint("lock")], [sync_footprint("lock")], False),
+        ([sync_footprint("lock")], [sync_footprint("other")], True),
+    ],
+)
+def test_who_only_overwrites_touches_the_same_without_what_came_before(
+    lost: list[Footprint], mine: list[Footprint], keeps: bool
+) -> None:
+    assert keeps_touches(step("b", *mine), step("a", *lost)) == keeps
+
+
+def test_what_is_known_beforehand_stays() -> None:
+    assert keeps_touches(step("b", READ, known=True), step("a", WRITE))
