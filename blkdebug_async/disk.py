@@ -201,7 +201,9 @@ class Disk(Steering):
         # Before memory is taken for more than there is.
         self._check(offset, length, "read")
         buffer = bytearray(length)
-        await self.preadv(offset, (buffer,))
+        iov = Iovec.over(buffer)
+        if not self.preadv_nowait(offset, iov):
+            await self.preadv(offset, iov)
         return bytes(buffer)
 
     async def pwrite(self, offset: int, data: Buffer, flags: int = 0) -> None:

@@ -1,8 +1,9 @@
 """One io_uring: requests of a turn go to the kernel together, completions come back by eventfd.
 
 Together means in one system call at the end of the turn, with one exception: of requests that come
-while n answers are given, the first half goes ahead, so that the device has something to do while
-the other half is made. On a virtual disk that saved a quarter of the time at depth 32.
+while n answers are given, the first half goes ahead, if it is 16 or more, so that the device has
+something to do while the other half is made. On a virtual disk that saved a third of the time at
+depth 32.
 
 A transfer owns its place in the table, its future and the memory that the kernel reads or fills,
 until the kernel is done with them: whatever becomes of the task that asked, and even if the loop
@@ -30,6 +31,8 @@ from blkdebug_async.drivers.file.rings import Rings
 ENTRIES: Final = 256
 #: Most requests that the kernel has at a time: as many as the completion queue holds.
 MOST_IN_FLIGHT: Final = 2 * ENTRIES
+#: Fewer than these never go ahead: a call of its own costs more than they gain by it.
+_AHEAD: Final = 16
 
 _TRY_AGAIN: Final = frozenset({EAGAIN, EBUSY, EINTR})
 
@@ -342,7 +345,7 @@ class Uring:
         count = len(completions)
         self._in_flight -= count
         if not self._max_batch:
-            self._enough = count + 1 >> 1
+            self._enough = max(_AHEAD, count + 1 >> 1)
 
     def _finish(self, transfer: _Transfer, result: int) -> None:
         transfer.result = result

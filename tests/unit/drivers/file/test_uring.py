@@ -301,7 +301,10 @@ def test_requests_of_one_turn_go_in_one_system_call(fd: int, run: Run) -> None:
     assert kernel.batches == [100]
 
 
-def test_the_first_half_of_requests_that_answers_bring_goes_ahead(fd: int, run: Run) -> None:
+@pytest.mark.parametrize(("count", "batches"), [(40, [40, 20, 20]), (10, [10, 10])])
+def test_of_requests_that_answers_bring_the_first_half_goes_ahead_if_that_is_enough(
+    fd: int, run: Run, count: int, batches: list[int]
+) -> None:
     kernel = FakeKernel()
 
     async def main() -> None:
@@ -312,12 +315,12 @@ def test_the_first_half_of_requests_that_answers_bring_goes_ahead(fd: int, run: 
                 await read(ring, fd, bytearray(1))
 
         async with asyncio.TaskGroup() as group:
-            for _ in range(10):
+            for _ in range(count):
                 group.create_task(two_reads())
         ring.close()
 
     run(main())
-    assert kernel.batches == [10, 5, 5]
+    assert kernel.batches == batches
 
 
 def test_what_comes_after_that_half_goes_in_one_system_call(fd: int, run: Run) -> None:
@@ -332,7 +335,7 @@ def test_what_comes_after_that_half_goes_in_one_system_call(fd: int, run: Run) -
         ring.close()
 
     run(main())
-    assert kernel.batches == [1, 1, 99]
+    assert kernel.batches == [1, 16, 84]
 
 
 def test_no_more_go_together_than_was_asked_for(fd: int, run: Run) -> None:
