@@ -7,6 +7,8 @@ they share nothing but disks and what synchronises them.
 What holds for every step, for the order of steps to be understood:
 - What is not possible becomes so by a step, not by how things stand: trying to take a lock is
   always possible, and what comes behind it becomes possible by the step that hands the lock over.
+- What cannot overtake another action, because that one was ready first, touches nothing by that;
+  so the steps that made the two ready touch something in common, as the queue that they are in.
 - A step that takes away an action, a timer that is stopped, touches something that this action
   would have touched; if it was not possible yet, something that whatever would have made it
   possible would have touched.

@@ -51,9 +51,15 @@ class Dpor:
         self._trail.order(over=ending is not Ending.REDUNDANT)
         self._reverse_races()
         self._trail.advance()
-        self.exhausted = not self._trail.states
-        if self.exhausted and self._exact and not self._trail.diverged:
+        # What is known of one scenario says nothing of another one.
+        self.exhausted = self.diverged or not self._trail.states
+        if self.exhausted and self._exact and not self.diverged:
             self.proof = Proof(self._claim(), whole=True)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the scenario did something else on the same way: it is not deterministic."""
+        return self._trail.diverged
 
     def _claim(self) -> str:
         if self._assume is Assume.NOTHING:
