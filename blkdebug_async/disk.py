@@ -184,7 +184,8 @@ class Disk(Steering):
         """Do what pwritev() does, if it can be done at once.
 
         Returns:
-            Whether it is done. False: use pwritev(), which also tells errors.
+            Whether it is done. False: pwritev() must follow, which writes all of it and tells
+            errors; a part may be written already.
         """
         iov = buffers if isinstance(buffers, Iovec) else Iovec.of(buffers)
         edge = self._edge
