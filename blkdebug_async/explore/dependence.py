@@ -37,16 +37,12 @@ def dependent(left: Step, right: Step, assume: Assume = Assume.NOTHING) -> bool:
 
     Whether one made the other possible is not asked here.
     """
-    one, other = left.action, right.action
-    if one.actor == other.actor:
-        return True
-    unseen = one.kind is not Kind.REQUEST and other.kind is not Kind.REQUEST
-    if unseen and assume is Assume.NOTHING:
+    if left.action.actor == right.action.actor or _may_share(left, right, assume):
         return True
     return not all_commute(left.touched, right.touched)
 
 
-def keeps_touches(step: Step, lost: Step) -> bool:
+def keeps_touches(step: Step, lost: Step, assume: Assume = Assume.NOTHING) -> bool:
     """Tell whether a step is sure to touch the same if another one does not come before it.
 
     Sure are those of which it is known before they happen, and those that do not look at what the
@@ -54,9 +50,18 @@ def keeps_touches(step: Step, lost: Step) -> bool:
     """
     if step.action.touches is not None:
         return True
+    if _may_share(step, lost, assume):
+        return False
     return all(
         mine.touch is Touch.WRITE and not is_sync(mine)
         for mine in step.touched
         for other in lost.touched
         if not commutes(mine, other)
     )
+
+
+def _may_share(left: Step, right: Step, assume: Assume) -> bool:
+    """Tell whether two steps may share Python state that nobody sees."""
+    if assume is not Assume.NOTHING:
+        return False
+    return left.action.kind is not Kind.REQUEST and right.action.kind is not Kind.REQUEST

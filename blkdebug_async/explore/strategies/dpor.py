@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from blkdebug_async.explore.actions import Action
-from blkdebug_async.explore.dependence import Assume, dependent
+from blkdebug_async.explore.dependence import Assume
 from blkdebug_async.explore.footprint import Footprint
 from blkdebug_async.explore.record import Recorded, Step
 from blkdebug_async.explore.strategies.states import State, Trail
@@ -32,7 +32,7 @@ class Dpor:
 
     def __init__(self, assume: Assume = Assume.NOTHING) -> None:
         self._assume = assume
-        self._trail = Trail(self._dependent)
+        self._trail = Trail(assume)
         self._run = Exploring(self._trail)
         #: Runs that were left because their classes had been run.
         self.redundant = 0
@@ -66,20 +66,17 @@ class Dpor:
             return "every class of schedules"
         return f"every class of schedules, if tasks share nothing but disks ({self._assume})"
 
-    def _dependent(self, left: Step, right: Step) -> bool:
-        return dependent(left, right, self._assume)
-
     def _reverse_races(self) -> None:
         """Have it run that the later step of a race comes first."""
         for earlier, entries in self._trail.races():
             state = self._trail.states[earlier]
             if not any(
-                covers(key, () if key in state.dozing else variants, entries, self._dependent)
+                covers(key, () if key in state.dozing else variants, entries, self._trail.dependent)
                 for key, variants in state.sleep.items()
             ):
                 # The first is being run.
                 to_come = state.wakes[1:]
-                insert(to_come, entries, self._dependent)
+                insert(to_come, entries, self._trail.dependent)
                 state.wakes[1:] = to_come
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from blkdebug_async.explore.actions import Action, RedundantRunError
-from blkdebug_async.explore.dependence import keeps_touches
+from blkdebug_async.explore.dependence import Assume, dependent, keeps_touches
 from blkdebug_async.explore.record import Step
-from blkdebug_async.explore.strategies.wakeup import Dependent, Entry, Wake, commute
+from blkdebug_async.explore.strategies.wakeup import Entry, Wake, commute
 
 
 @dataclass(slots=True)
@@ -52,11 +52,11 @@ class Trail:
     """The states on the way to the end of a run.
 
     Args:
-        dependent: What says whether the order of two steps may matter.
+        assume: What is promised of steps beyond what is seen of them.
     """
 
-    def __init__(self, dependent: Dependent) -> None:
-        self._dependent = dependent
+    def __init__(self, assume: Assume) -> None:
+        self._assume = assume
         self.states: list[State] = []
         #: Whether the scenario did something else than before on the way to a state.
         self.diverged = False
@@ -64,6 +64,10 @@ class Trail:
         self._possible: tuple[str, ...] = ()
         #: How many of the states are ordered.
         self._ordered = 0
+
+    def dependent(self, left: Step, right: Step) -> bool:
+        """Tell whether the order of two steps may matter."""
+        return dependent(left, right, self._assume)
 
     def enter(self, actions: Sequence[Action]) -> State:
         """Add a state behind the last one.
@@ -120,7 +124,7 @@ class Trail:
                 lost = self.states[earlier]
                 raced = state.entry(number)
                 # It may depend on what it did not depend on behind the other step.
-                if not keeps_touches(state.step, lost.step):
+                if not keeps_touches(state.step, lost.step, self._assume):
                     raced = replace(raced, step=None, before=-1)
                 yield earlier, [*self._without(earlier), raced]
             for key in state.taken_away:
@@ -139,7 +143,7 @@ class Trail:
         return {
             key: variants
             for key, variants in last.sleep.items()
-            if key in keys and not any(self._dependent(each, last.step) for each in variants)
+            if key in keys and not any(self.dependent(each, last.step) for each in variants)
         }
 
     def _guided(self, keys: Sequence[str], sleep: dict[str, list[Step]]) -> list[Wake]:
@@ -165,7 +169,7 @@ class Trail:
             other = self.states[earlier]
             unknown ^= 1 << earlier
             if earlier != made_by:
-                if not self._dependent(other.step, state.step):
+                if not self.dependent(other.step, state.step):
                     continue
                 # Actions of one actor come in their own order, unless there is a choice of them.
                 if other.step.action.actor != action.actor or action.key in other.keys:
@@ -197,7 +201,7 @@ class Trail:
         before = self.states[made_by].before | 1 << made_by if made_by >= 0 else 0
         variants = self.states[number].sleep.get(key, ())
         for other in others:
-            if not commute(variants, other, self._dependent):
+            if not commute(variants, other, self.dependent):
                 before |= other.before | 1 << other.number
         return Entry(key, None, (), len(self.states), before)
 

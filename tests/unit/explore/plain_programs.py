@@ -70,7 +70,19 @@ class IfOld:
     then: Op
 
 
-Op = Read | Write | Flush | Lock | Unlock | Start | Stop | Chance | IfOld
+@dataclass(frozen=True)
+class Remember:
+    """Changes Python state that all tasks share and nobody sees."""
+
+
+@dataclass(frozen=True)
+class IfRemembered:
+    """Does something if somebody has remembered something."""
+
+    then: Op
+
+
+Op = Remember | IfRemembered | Read | Write | Flush | Lock | Unlock | Start | Stop | Chance | IfOld
 #: What happens in one step.
 Ops = tuple[Op, ...]
 
@@ -102,6 +114,7 @@ class Machine:
     #: Lock to who has it and who queues for it, in their order.
     queues: dict[str, list[str]] = field(default_factory=dict)
     seen: dict[str, list[object]] = field(default_factory=dict)
+    remembered: bool = False
     stopped: set[str] = field(default_factory=set)
     touched: list[Footprint] = field(default_factory=list)
 
@@ -160,7 +173,7 @@ class Machine:
 
     def action(self, name: str) -> Action:
         ops = self.left(name)[0]
-        known = not any(isinstance(op, Chance | IfOld | Stop | Unlock) for op in ops)
+        known = not any(isinstance(op, Chance | IfOld | IfRemembered | Stop | Unlock) for op in ops)
         touches = tuple(each for op in ops for each in touches_of(op)) if known else None
         return Action(f"{name}.{self.done[name]}", name, self.program[name].kind, touches)
 
@@ -187,6 +200,10 @@ class Machine:
 
     def synchronise(self, me: str, op: Op) -> None:
         match op:
+            case Remember():
+                self.remembered = True
+            case IfRemembered(then) if self.remembered:
+                self.do(me, then)
             case Lock(name):
                 self.queues.setdefault(name, []).append(me)
             case Unlock(name):
@@ -209,7 +226,7 @@ def touches_of(op: Op) -> list[Footprint]:
             return [Footprint("disk", 0, 0, Touch.FLUSH)]
         case Lock(name) | Unlock(name) | Start(name) | Stop(name):
             return [sync_footprint(name)]
-        case Chance():
+        case Chance() | Remember() | IfRemembered():
             return []
 
 

@@ -54,7 +54,16 @@ def test_steps_of_one_actor_are_in_order(assumed: Assume) -> None:
 def test_who_only_overwrites_touches_the_same_without_what_came_before(
     lost: list[Footprint], mine: list[Footprint], keeps: bool
 ) -> None:
-    assert keeps_touches(step("b", *mine), step("a", *lost)) == keeps
+    left, right = step("b", *mine), step("a", *lost)
+    assert keeps_touches(left, right, Assume.DISK_ONLY) == keeps
+    request = step("a", *lost, kind=Kind.REQUEST)
+    assert keeps_touches(left, request) == keeps
+
+
+def test_who_may_have_looked_at_what_nobody_sees_may_touch_something_else() -> None:
+    left, right = step("b", WRITE), step("a", ELSEWHERE)
+    assert keeps_touches(left, right, Assume.DISK_ONLY)
+    assert not keeps_touches(left, right)
 
 
 def test_what_is_known_beforehand_stays() -> None:

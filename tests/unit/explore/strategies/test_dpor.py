@@ -19,10 +19,12 @@ from tests.unit.explore.plain_programs import (
     Explored,
     Flush,
     IfOld,
+    IfRemembered,
     Lock,
     Op,
     Program,
     Read,
+    Remember,
     Start,
     Stop,
     Unlock,
@@ -153,6 +155,39 @@ def test_each_class_of_runs_is_run_whatever_is_chosen(name: str, assumed: Assume
     assert classes_of(found.recorded, assumed) == classes
     assert len(found.recorded) <= len(every)
     assert set(found.outcomes) == {outcome for outcome, _ in every}
+
+
+HIDDEN: dict[str, Program] = {
+    "a task does something else by what another remembers": {
+        "a": actor(IfRemembered(Write(0))),
+        "b": actor(Remember()),
+        "c": actor(Read(0), kind=Kind.REQUEST),
+        "d": actor(Read(0), kind=Kind.REQUEST),
+    },
+    "a task lets another do something else": {
+        "a": actor(Remember(), IfRemembered(Write(1))),
+        "b": actor(Read(0), IfRemembered(IfOld(0, Write(1)))),
+        "c": actor(Write(0), kind=Kind.REQUEST),
+        "d": actor(Read(1), kind=Kind.REQUEST),
+    },
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_tasks_share_unseen_is_allowed_for(name: str) -> None:
+    every = list(all_runs(HIDDEN[name]))
+    found = explored(HIDDEN[name], Assume.NOTHING)
+    classes = classes_of([recorded for _, recorded in every], Assume.NOTHING)
+    assert classes_of(found.recorded, Assume.NOTHING) == classes
+    assert len(found.recorded) == len(classes) < len(every)
+    assert set(found.outcomes) == {outcome for outcome, _ in every}
+
+
+def test_a_promise_that_is_not_kept_misses_runs() -> None:
+    program = {"a": actor(IfRemembered(Write(0))), "b": actor(Remember())}
+    outcomes = {outcome for outcome, _ in all_runs(program)}
+    assert set(explored(program, Assume.NOTHING).outcomes) == outcomes
+    assert set(explored(program, Assume.DISK_ONLY).outcomes) < outcomes
 
 
 def ops() -> st.SearchStrategy[Op]:
