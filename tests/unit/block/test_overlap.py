@@ -112,3 +112,9 @@ def test_index_answers_as_if_it_looked_at_everything(
         assert thing in index
         index.discard(thing)
     assert index.buckets == 0
+
+
+def test_who_asks_does_not_meet_itself() -> None:
+    index, (thing, other) = index_of((0, 10), (5, 15))
+    assert index.newest(0, 3, besides=thing) is None
+    assert index.newest(0, 10, besides=thing) is other
