@@ -118,3 +118,11 @@ def test_who_asks_does_not_meet_itself() -> None:
     index, (thing, other) = index_of((0, 10), (5, 15))
     assert index.newest(0, 3, besides=thing) is None
     assert index.newest(0, 10, besides=thing) is other
+
+
+def test_many_ranges_of_one_bucket_are_told_apart() -> None:
+    index, things = index_of((0, 8), (1, 9), (2, 10), (3, 11))
+    assert index.newest(0, 1) is things[0]
+    assert index.newest(8, 9) is things[3]
+    index.discard(things[3])
+    assert index.newest(8, 9) is things[2]
