@@ -111,13 +111,13 @@ class NowaitPath:
         """Write whole blocks, on a node that hears of it and can do so at once."""
         node = self._node
         driver = node.driver
-        heard = [event for event in (Event.PWRITEV, Event.PWRITEV_DONE) if event in driver.heard]
+        heard = [event for event in (_PWRITEV, _PWRITEV_DONE) if event in driver.heard]
         if (
             not length
             or length > node.longest_at_once
             or (offset | length) & node.align_mask
             or not all(map(driver.fires_nowait, heard))
-            or not (heard[0] is Event.PWRITEV_DONE or driver.lets_write(heard[0], offset, length))
+            or not (heard[0] is _PWRITEV_DONE or driver.lets_write(heard[0], offset, length))
             or not self._write(offset, length, iov, flags)
         ):
             return False
