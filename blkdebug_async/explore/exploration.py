@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from blkdebug_async.explore.actions import Action, Kind, RedundantRunError, Scheduler
 from blkdebug_async.explore.footprint import Footprint, Touch, sync_footprint
@@ -22,7 +22,26 @@ _T = TypeVar("_T")
 CLOCK_READ: Final = sync_footprint("clock", Touch.READ)
 #: Letting time go on.
 CLOCK_MOVED: Final = sync_footprint("clock")
+#: What each step changes while there are checks, which look at everything.
+CHECKED: Final = sync_footprint("checks")
 _UNNAMED: Final = Action("", "", Kind.REQUEST)
+
+
+class Watcher(Protocol):
+    """Hears what happens in a run that is told to people; only if names are wanted."""
+
+    def launched(self, action: Action) -> None:
+        """Hear that a request or a thread's work goes into flight."""
+        ...
+
+    def stepped(
+        self,
+        action: Action,
+        task: asyncio.Task[object] | None,
+        touched: tuple[Footprint, ...],
+    ) -> None:
+        """Hear that a step is over: what it began with, whose it was, what it touched."""
+        ...
 
 
 class Exploration:
@@ -41,6 +60,10 @@ class Exploration:
         self.scheduler = scheduler
         #: Whether names and footprints are wanted; if not, nobody need make them.
         self.wants_actions = scheduler.wants_actions
+        #: Called after each step; what they raise ends the run.
+        self.checks: list[Callable[[], object]] = []
+        #: Hears of each step, if names are wanted.
+        self.watcher: Watcher | None = None
         #: What the step under way has touched, by identity.
         self.touched: dict[int, Footprint] = {}
         #: Whoever acts outside of all tasks.
@@ -54,6 +77,11 @@ class Exploration:
         """Note what the step under way touched."""
         if self.wants_actions:
             self.touched[id(footprint)] = footprint
+
+    def check(self) -> None:
+        """Look whether all is as it must be after each step."""
+        for check in self.checks:
+            check()
 
     def acting(self) -> Actor:
         """Tell who acts."""
@@ -93,6 +121,8 @@ class Exploration:
         if self.wants_actions:
             key = self.root.number(key)
             action = Action(key, key, kind, touches)
+            if self.watcher is not None:
+                self.watcher.launched(action)
         future: _Arrival[_T] = _Arrival(loop=self._loop)
         group = self._possible.jobs if kind is Kind.THREAD else self._possible.flights
 

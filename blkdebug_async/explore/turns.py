@@ -20,7 +20,7 @@ from typing import Final
 
 from blkdebug_async.explore.actions import Scheduler
 from blkdebug_async.explore.deadlock import DeadlockError, describe_waits
-from blkdebug_async.explore.exploration import CLOCK_MOVED, CLOCK_READ, Exploration
+from blkdebug_async.explore.exploration import CHECKED, CLOCK_MOVED, CLOCK_READ, Exploration
 from blkdebug_async.explore.handles import Flight, Ready, Step, StepHandle, Timer
 from blkdebug_async.explore.possible import Choice, Possible, known_actor
 from blkdebug_async.explore.task_names import Actor
@@ -125,6 +125,7 @@ class TurningLoop(asyncio.BaseEventLoop):
         """
         possible, ready, timers = self._possible, self._ready, self._scheduled
         flights, jobs, pick_of = possible.flights, possible.jobs, self._pick_of
+        checks = self.exploration.checks
         while True:
             if flights or jobs or timers:
                 number = self._begin_turn()
@@ -132,7 +133,7 @@ class TurningLoop(asyncio.BaseEventLoop):
                 number = len(ready)
                 self._steps += number
             while number > 0:
-                if flights or jobs or timers:
+                if flights or jobs or timers or checks:
                     number = self._take_step(number)
                     continue
                 n = len(ready)
@@ -217,6 +218,8 @@ class TurningLoop(asyncio.BaseEventLoop):
                 self._run_told(0 if n == 1 else self._scheduler.pick(possible))
             else:
                 self._run(possible.take(0 if n == 1 else self._pick_of(n)))
+                if self.exploration.checks:
+                    self.exploration.check()
         joined, self._joined = self._joined, 0
         return places + joined
 
@@ -246,7 +249,13 @@ class TurningLoop(asyncio.BaseEventLoop):
                 self._run(choice)
                 if asyncio.Future.done(task):
                     exploration.touch(actor.changed)
-            self._scheduler.ran(action, tuple(exploration.touched.values()))
+            if exploration.checks:
+                exploration.touch(CHECKED)
+                exploration.check()
+            touched = tuple(exploration.touched.values())
+            if exploration.watcher is not None:
+                exploration.watcher.stepped(action, task, touched)
+            self._scheduler.ran(action, touched)
         finally:
             exploration.touched, exploration.background = outer
 
