@@ -48,17 +48,18 @@ class DeadlockError(RuntimeError):
 
 def describe_waits(loop: asyncio.AbstractEventLoop) -> tuple[Wait, ...]:
     """List what every unfinished task of a loop waits for, by name of task."""
-    waits = (_describe(task) for task in asyncio.all_tasks(loop))
+    waits = (describe_wait(task) for task in asyncio.all_tasks(loop))
     return tuple(sorted(waits, key=lambda wait: (wait.task, wait.where)))
 
 
-def _describe(task: asyncio.Task[object]) -> Wait:
-    frames = list(_frames(task.get_coro()))
+def describe_wait(task: asyncio.Task[object]) -> Wait:
+    """Say what an unfinished task waits for."""
+    frames = list(frames_of(task.get_coro()))
     future: object = getattr(task, "_fut_waiter", None)
     return Wait(path_of(task), _where(frames), _what(frames, future))
 
 
-def _frames(awaited: object) -> Iterator[FrameType]:
+def frames_of(awaited: object) -> Iterator[FrameType]:
     """Give the frames of a suspended coroutine, the outermost first."""
     while awaited is not None:
         frame: FrameType | None
@@ -76,14 +77,19 @@ def _frames(awaited: object) -> Iterator[FrameType]:
         awaited = inner
 
 
+def own_frame(frames: list[FrameType]) -> FrameType | None:
+    """Give the innermost frame of the scenario, or the innermost of all; None: there is none."""
+    own = (frame for frame in reversed(frames) if not is_library(frame))
+    return next(own, frames[-1] if frames else None)
+
+
 def _where(frames: list[FrameType]) -> str:
-    for frame in reversed(frames):
-        if not _is_library(frame):
-            return _place(frame)
-    return _place(frames[-1]) if frames else "its end"
+    frame = own_frame(frames)
+    return "its end" if frame is None else _place(frame)
 
 
-def _is_library(frame: FrameType) -> bool:
+def is_library(frame: FrameType) -> bool:
+    """Tell whether a frame says how somebody waits, but not where in the scenario."""
     return str(frame.f_globals.get("__name__", "")).partition(".")[0] in _LIBRARIES
 
 
@@ -97,7 +103,7 @@ def _what(frames: list[FrameType], future: object) -> str:
     if isinstance(future, asyncio.Task):
         return f"task {path_of(future)}"
     for frame in reversed(frames):
-        if not _is_library(frame):
+        if not is_library(frame):
             break
         if found := _block_layer_thing(frame, future) or _asyncio_thing(frame):
             return found
