@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeVar
 from blkdebug_async.explore.actions import Action, Kind, RedundantRunError, Scheduler
 from blkdebug_async.explore.footprint import Footprint, Touch, sync_footprint
 from blkdebug_async.explore.handles import Flight
+from blkdebug_async.explore.history import History
 from blkdebug_async.explore.possible import Possible, known_actor
 from blkdebug_async.explore.task_names import Actor
 
@@ -64,6 +65,12 @@ class Exploration:
         self.checks: list[Callable[[], object]] = []
         #: Hears of each step, if names are wanted.
         self.watcher: Watcher | None = None
+        #: What was asked of disks.
+        self.history = History()
+        #: What must happen in some run, and whether it has happened in this one.
+        self.reached: dict[str, bool] = {}
+        #: How many steps are over, if names are wanted.
+        self.steps = 0
         #: What the step under way has touched, by identity.
         self.touched: dict[int, Footprint] = {}
         #: Whoever acts outside of all tasks.

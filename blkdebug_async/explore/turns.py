@@ -253,6 +253,7 @@ class TurningLoop(asyncio.BaseEventLoop):
                 exploration.touch(CHECKED)
                 exploration.check()
             touched = tuple(exploration.touched.values())
+            exploration.steps += 1
             if exploration.watcher is not None:
                 exploration.watcher.stepped(action, task, touched)
             self._scheduler.ran(action, touched)
