@@ -1,12 +1,54 @@
 """Types of the public names for exploration, for type checkers and editors."""
 
+from blkdebug_async.explore.actions import Action, Kind, Scheduler
 from blkdebug_async.explore.choices import Choices, Unchanged
+from blkdebug_async.explore.deadlock import DeadlockError, Wait
+from blkdebug_async.explore.dependence import Assume
+from blkdebug_async.explore.explorer import NotDeterministicError, Progress, explore, replay
 from blkdebug_async.explore.footprint import Footprint, Touch, commutes
+from blkdebug_async.explore.places import Place
+from blkdebug_async.explore.record import Decision, Recorded
+from blkdebug_async.explore.refusals import NotExplorableError
+from blkdebug_async.explore.report import ExplorationError, Failure, Replayed, Report
+from blkdebug_async.explore.run import BackgroundError, Conditions, Scenario
+from blkdebug_async.explore.strategies.strategy import Ending, Proof, Strategy
+from blkdebug_async.explore.timeline import Lane, Moment, Timeline
+from blkdebug_async.explore.token import TokenError
+from blkdebug_async.explore.turns import EndlessRunError
 
 __all__ = [
+    "Action",
+    "Assume",
+    "BackgroundError",
     "Choices",
+    "Conditions",
+    "DeadlockError",
+    "Decision",
+    "Ending",
+    "EndlessRunError",
+    "ExplorationError",
+    "Failure",
     "Footprint",
+    "Kind",
+    "Lane",
+    "Moment",
+    "NotDeterministicError",
+    "NotExplorableError",
+    "Place",
+    "Progress",
+    "Proof",
+    "Recorded",
+    "Replayed",
+    "Report",
+    "Scenario",
+    "Scheduler",
+    "Strategy",
+    "Timeline",
+    "TokenError",
     "Touch",
     "Unchanged",
+    "Wait",
     "commutes",
+    "explore",
+    "replay",
 ]

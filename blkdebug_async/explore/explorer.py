@@ -1,0 +1,335 @@
+"""Many runs of one scenario, the simplest one that fails, and one run made again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from time import perf_counter
+from typing import Final
+
+from blkdebug_async.explore.collecting import collecting_between_runs, tidy
+from blkdebug_async.explore.coverage import Coverage
+from blkdebug_async.explore.dependence import Assume
+from blkdebug_async.explore.record import Recorded
+from blkdebug_async.explore.report import Failure, Replayed, Report
+from blkdebug_async.explore.run import Conditions, Outcome, Scenario, kind_of, run_once
+from blkdebug_async.explore.shrink import shrink
+from blkdebug_async.explore.stored import Stored
+from blkdebug_async.explore.strategies.named import strategy_named
+from blkdebug_async.explore.strategies.replay import Deviations, Values
+from blkdebug_async.explore.strategies.strategy import Ending, Strategy
+from blkdebug_async.explore.timeline import Timeline
+from blkdebug_async.explore.token import decode, encode
+
+#: Where tokens of failures are kept, unless somebody says otherwise.
+STORE: Final = ".explore"
+#: Seconds between two looks at how far it is.
+_PROGRESS_SECONDS: Final = 0.1
+
+
+class NotDeterministicError(RuntimeError):
+    """The same decisions did not make the same run."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an exploration is."""
+
+    #: "exploring" or "shrinking".
+    phase: str
+    #: Runs made so far, in this phase.
+    runs: int
+    #: Most runs that it may make.
+    most_runs: int
+    #: Different runs.
+    distinct: int
+    #: Steps of all runs.
+    steps: int
+    #: Since it began.
+    seconds: float
+    #: How likely the next run is a new one, 0 to 1.
+    newness: float
+    #: Ways that were taken at least once, and all that are known, over all decisions.
+    ways: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long an exploration may take."""
+
+    #: Most runs, without those for shrinking.
+    runs: int
+    #: Most seconds; None: any time. No run is broken off.
+    seconds: float | None
+    #: Most runs for shrinking.
+    shrink_runs: int
+
+
+def explore(  # noqa: PLR0913  all but the first are named
+    scenario: Scenario,
+    *,
+    runs: int = 2000,
+    seed: int = 0,
+    strategy: str | Strategy = "auto",
+    assume: Assume | str = Assume.NOTHING,
+    seconds: float | None = None,
+    shrink_runs: int = 300,
+    tokens: Sequence[str] = (),
+    store: str | os.PathLike[str] | None = STORE,
+    name: str | None = None,
+    conditions: Conditions | None = None,
+    progress: Callable[[Progress], None] | None = None,
+) -> Report:
+    """Run a scenario under many schedules, and report the simplest one that fails.
+
+    Args:
+        scenario: Makes a fresh coroutine for each run. It should be deterministic but for what the
+            loop decides.
+        runs: Most runs to make, >= 1.
+        seed: The same seed makes the same runs.
+        strategy: Which runs to make: a name (strategies.named.NAMES) or a strategy of one's own.
+        assume: What tasks may share that nobody sees: "nothing" is assumed, or that they share
+            the disk only ("disk-only"; faster, docs/explored.md tells what it misses). For dpor.
+        seconds: Most seconds to take; None: any time.
+        shrink_runs: Most runs to make a failure simpler with.
+        tokens: Of runs that failed once, to be tried first (by auto and replay).
+        store: Folder where tokens of failures are kept and looked for; None: nowhere.
+        name: What they are kept under; None: the scenario's own name.
+        conditions: What holds for every run.
+        progress: Called some ten times a second.
+
+    Raises:
+        ValueError: There is no such strategy.
+        TokenError: One of the tokens is none.
+    """
+    stored = None if store is None else Stored(store, name or _name(scenario))
+    tokens = (*tokens, *(stored.tokens() if stored else ()))
+    if isinstance(strategy, str):
+        strategy = strategy_named(strategy, seed=seed, tokens=tokens, assume=Assume(assume))
+    limits = Limits(runs, seconds, shrink_runs)
+    search = _Search(scenario, strategy, conditions or Conditions(), limits, progress)
+    with collecting_between_runs():
+        report = search.report()
+    if report.failure and stored:
+        # The token is in the report all the same.
+        with suppress(OSError):
+            stored.keep(report.failure.token)
+    return report
+
+
+def replay(
+    scenario: Scenario,
+    token: str | Sequence[int],
+    *,
+    conditions: Conditions | None = None,
+) -> Replayed:
+    """Make one run again.
+
+    Args:
+        scenario: As explore() had it; it may have been edited since.
+        token: A token, or a list of integers.
+        conditions: As explore() had them.
+
+    Raises:
+        TokenError: It is no token.
+    """
+    scheduler = Deviations(decode(token)) if isinstance(token, str) else Values(token)
+    with collecting_between_runs():
+        outcome = run_once(scenario, scheduler, conditions, traced=True)
+    divergences = scheduler.divergences if isinstance(scheduler, Deviations) else ()
+    assert outcome.timeline is not None
+    return Replayed(outcome.error, outcome.run, outcome.timeline, divergences)
+
+
+class _Search:
+    """An exploration under way."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        strategy: Strategy,
+        conditions: Conditions,
+        limits: Limits,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self._scenario = scenario
+        self._strategy = strategy
+        self._conditions = conditions
+        self._limits = limits
+        self._progress = progress
+        self._coverage = Coverage()
+        self._steps = 0
+        self._cut = 0
+        self._reached: dict[str, bool] = {}
+        self._began = perf_counter()
+        self._told = self._began
+
+    def report(self) -> Report:
+        failed = self._first_failure()
+        failure = None if failed is None else self._failure(failed)
+        proof = None if failure else self._strategy.proof
+        return Report(
+            failure=failure,
+            runs=self._coverage.runs,
+            steps=self._steps,
+            distinct=self._coverage.distinct,
+            seconds=perf_counter() - self._began,
+            exhausted=self._strategy.exhausted,
+            proof=proof.claim if proof else None,
+            cut=self._cut,
+            newness=self._coverage.newness,
+            reached=self._reached,
+        )
+
+    # --- looking for a failure ---
+
+    def _first_failure(self) -> Outcome | None:
+        """Make runs until one fails, all are made, or time is up."""
+        for outcome in self._outcomes():
+            self._coverage.add(outcome.run)
+            self._steps += outcome.steps
+            self._cut += outcome.ending is Ending.CUT
+            for name, reached in outcome.reached.items():
+                self._reached[name] = self._reached.get(name, False) or reached
+            self._strategy.heard(outcome.run, outcome.ending)
+            if self._coverage.runs == 1 and (error := self._unlike(outcome)):
+                return replace(outcome, ending=Ending.FAILED, error=error)
+            if outcome.ending is Ending.FAILED:
+                return outcome
+            if self._is_over():
+                break
+        return None
+
+    def _outcomes(self) -> Iterator[Outcome]:
+        """Make the strategy's runs, one after the other."""
+        number = 0
+        while not self._strategy.exhausted:
+            tidy()
+            scheduler = self._strategy.scheduler(number)
+            yield run_once(self._scenario, scheduler, self._conditions)
+            number += 1
+
+    def _is_over(self) -> bool:
+        now = perf_counter()
+        if now - self._told >= _PROGRESS_SECONDS:
+            self._told = now
+            self._tell("exploring", self._coverage.runs, self._limits.runs)
+        seconds = self._limits.seconds
+        late = seconds is not None and now - self._began >= seconds
+        return late or self._coverage.runs >= self._limits.runs
+
+    def _tell(self, phase: str, runs: int, most_runs: int) -> None:
+        if self._progress is not None:
+            self._progress(
+                Progress(
+                    phase=phase,
+                    runs=runs,
+                    most_runs=most_runs,
+                    distinct=self._coverage.distinct,
+                    steps=self._steps,
+                    seconds=perf_counter() - self._began,
+                    newness=self._coverage.newness,
+                    ways=self._coverage.ways,
+                )
+            )
+
+    # --- the same run again ---
+
+    def _again(self, values: Sequence[int], *, traced: bool = False) -> Outcome:
+        tidy()
+        return run_once(self._scenario, Values(values), self._conditions, traced=traced)
+
+    def _unlike(self, first: Outcome) -> NotDeterministicError | None:
+        """Make a run twice more, and say where the two differ."""
+        runs = [self._again(first.run.values, traced=True) for _ in range(2)]
+        return _difference(first.run, runs[0].run) or _difference(runs[0].run, runs[1].run)
+
+    # --- the simplest failure ---
+
+    def _failure(self, failed: Outcome) -> Failure:
+        """Shrink a failure, and find out all about it."""
+        found, error = failed.run.values, failed.error
+        assert error is not None
+        kind = kind_of(error)
+        runs = 0
+
+        def fails(values: list[int]) -> Recorded | None:
+            nonlocal runs
+            runs += 1
+            self._tell("shrinking", runs, self._limits.shrink_runs)
+            outcome = self._again(values)
+            same = outcome.error is not None and kind_of(outcome.error) == kind
+            return outcome.run if same else None
+
+        values, shrunk = found, False
+        if not isinstance(error, NotDeterministicError):
+            simplest = shrink(found, fails, budget=max(self._limits.shrink_runs, 1))
+            values, shrunk = simplest.values, simplest.finished
+            if simplest.run is None:
+                error = _not_again(error)
+        last = self._again(values, traced=True)
+        if last.error is not None and kind_of(last.error) == kind:
+            error = last.error
+        assert last.timeline is not None
+        deviations = tuple(last.run.decisions[at] for at in last.run.deviations)
+        return Failure(
+            token=encode(last.run),
+            error=error,
+            runs=self._coverage.runs,
+            deviations=deviations,
+            values=values,
+            run=last.run,
+            timeline=last.timeline,
+            passing=self._nearest_passing(values),
+            found=found,
+            shrink_runs=runs,
+            shrunk=shrunk,
+        )
+
+    def _nearest_passing(self, values: Sequence[int]) -> Timeline | None:
+        """Leave out one deviation after the other, the last one first, until the run passes."""
+        deviations = [at for at, value in enumerate(values) if value]
+        for at in reversed(deviations):
+            outcome = self._again([*values[:at], 0, *values[at + 1 :]], traced=True)
+            if outcome.ending is Ending.PASSED:
+                return outcome.timeline
+        return None
+
+
+def _name(scenario: Scenario) -> str:
+    module = getattr(scenario, "__module__", "")
+    return f"{module}.{getattr(scenario, '__qualname__', repr(type(scenario)))}"
+
+
+def _difference(one: Recorded, other: Recorded) -> NotDeterministicError | None:
+    """Say where two runs differ that should be the same; None: nowhere."""
+    if one.traced and other.traced:
+        keys = [step.action.key for step in one.steps]
+        others = [step.action.key for step in other.steps]
+        for number, (key, another) in enumerate(zip(keys, others, strict=False)):
+            if key != another:
+                return _not_the_same(f"step {number} was {key!r}, then {another!r}")
+    if one.ways == other.ways:
+        return None
+    pairs = zip(one.ways, other.ways, strict=False)
+    place = next((at for at, (n, m) in enumerate(pairs) if n != m), None)
+    if place is None:
+        return _not_the_same(f"there were {len(one.ways)} decisions, then {len(other.ways)}")
+    ways = f"{one.ways[place]} ways to go on, then {other.ways[place]}"
+    return _not_the_same(f"decision {place} had {ways}")
+
+
+def _not_the_same(what: str) -> NotDeterministicError:
+    return NotDeterministicError(
+        f"the scenario is not deterministic: made twice with the same decisions, {what}. It may "
+        "use the time of day, os.urandom(), uuid, id(), the order of a set of objects, or "
+        "something that an earlier run left"
+    )
+
+
+def _not_again(error: BaseException) -> NotDeterministicError:
+    lost = _not_the_same(f"it failed with {error!r}, then it did not")
+    lost.__cause__ = error
+    return lost

@@ -1,0 +1,143 @@
+"""One run of a scenario: a fresh loop, a fresh coroutine, and how it ended."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
+
+# Before any loop is made: what it finds imported, it knows to be explorable.
+import anyio  # noqa: F401
+
+from blkdebug_async.explore.actions import RedundantRunError, Scheduler
+from blkdebug_async.explore.loop import ExploringLoop
+from blkdebug_async.explore.places import raising_place
+from blkdebug_async.explore.record import Recorded, Recorder
+from blkdebug_async.explore.strategies.strategy import Ending
+from blkdebug_async.explore.timeline import Timeline, Watching
+from blkdebug_async.explore.turns import EndlessRunError
+
+#: Makes a fresh coroutine for each run.
+Scenario: TypeAlias = Callable[[], Coroutine[object, object, object]]
+
+#: What the main task of a run is called.
+_MAIN: Final = "main"
+
+
+class BackgroundError(AssertionError):
+    """Something failed in the background, and the scenario did not hear of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What holds for every run of an exploration."""
+
+    #: Most steps of a run; one that takes more is left.
+    step_limit: int = 100_000
+    #: Whether tasks and requests may be left behind.
+    may_leave: bool = False
+    #: Bytes of which a device promises that they are written all or not at all; None: as many as
+    #: the leaf's alignment says, at least a sector.
+    atomic_unit: int | None = None
+    #: Exceptions that are no failures but are passed on to whoever explores.
+    passed_on: tuple[type[BaseException], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended."""
+
+    ending: Ending
+    run: Recorded
+    #: How many steps were taken.
+    steps: int
+    #: Why it failed; None: it did not.
+    error: BaseException | None = None
+    #: The run for people, if it was traced.
+    timeline: Timeline | None = None
+    #: What sometimes() heard of: whether it was reached.
+    reached: dict[str, bool] = field(default_factory=dict)
+
+
+def run_once(
+    scenario: Scenario,
+    scheduler: Scheduler,
+    conditions: Conditions | None = None,
+    *,
+    traced: bool = False,
+) -> Outcome:
+    """Make one run.
+
+    Args:
+        scenario: Makes the coroutine.
+        scheduler: Decides.
+        conditions: What holds for it.
+        traced: Whether to keep actions, steps and a timeline, which takes several times as long.
+
+    Raises:
+        BaseException: One of those that conditions pass on, KeyboardInterrupt or SystemExit.
+    """
+    conditions = conditions or Conditions()
+    recorder = Recorder(scheduler, traced=traced)
+    loop = ExploringLoop(recorder, conditions.step_limit)
+    watching = None
+    if traced:
+        watching = loop.exploration.watcher = Watching(loop)
+    try:
+        ending, error = _ending(loop, scenario, conditions)
+    finally:
+        loop.abandon()
+    run = recorder.recorded()
+    timeline = None if watching is None else watching.timeline(run)
+    return Outcome(ending, run, loop.steps, error, timeline)
+
+
+def _ending(
+    loop: ExploringLoop, scenario: Scenario, conditions: Conditions
+) -> tuple[Ending, BaseException | None]:
+    # Scenarios that take chance from here get the same each time.
+    random.seed(0)
+    lost: list[BaseException] = []
+    loop.set_exception_handler(lambda _, context: lost.append(_background_error(context)))
+    try:
+        loop.run_until_complete(loop.create_task(scenario(), name=_MAIN))
+        if lost:
+            raise lost[0]
+    except RedundantRunError:
+        return Ending.REDUNDANT, None
+    except EndlessRunError as error:
+        return Ending.CUT, error
+    except BaseException as error:
+        if isinstance(error, (KeyboardInterrupt, SystemExit, *conditions.passed_on)):
+            raise
+        return Ending.FAILED, error
+    return Ending.PASSED, None
+
+
+def _background_error(context: dict[str, object]) -> BaseException:
+    """Make an error of what a loop's exception handler hears."""
+    cause = context.get("exception")
+    message = str(context.get("message", "something failed in the background"))
+    if not isinstance(cause, BaseException):
+        return BackgroundError(message)
+    lost = BackgroundError(f"{message}: {cause!r}")
+    lost.__cause__ = cause
+    return lost
+
+
+def kind_of(error: BaseException) -> tuple[str, ...]:
+    """Tell failures apart: by their types, and by the line of the scenario that they came from.
+
+    Two runs fail in the same way if this is the same; messages may differ.
+    """
+    types = [type(error).__qualname__]
+    inner = error
+    while isinstance(inner, BaseExceptionGroup):
+        inner = inner.exceptions[0]
+        types.append(type(inner).__qualname__)
+    if isinstance(inner, BackgroundError) and inner.__cause__ is not None:
+        inner = inner.__cause__
+        types.append(type(inner).__qualname__)
+    place = raising_place(inner)
+    return (*types, "" if place is None else f"{place.file}:{place.line}")
