@@ -30,7 +30,10 @@ class Dpor:
         assume: What is promised of steps beyond what is seen of them.
     """
 
+    serial = True
+
     def __init__(self, assume: Assume = Assume.NOTHING) -> None:
+        self.blocked = False
         self._assume = assume
         self._trail = Trail(assume)
         self._run = Exploring(self._trail)
@@ -41,6 +44,7 @@ class Dpor:
         self.proof: Proof | None = None
 
     def scheduler(self, number: int) -> Exploring:
+        self.blocked = True
         self._run = Exploring(self._trail)
         return self._run
 
@@ -53,6 +57,7 @@ class Dpor:
         self._trail.advance()
         # What is known of one scenario says nothing of another one.
         self.exhausted = self.diverged or not self._trail.states
+        self.blocked = False
         if self.exhausted and self._exact and not self.diverged:
             self.proof = Proof(self._claim(), whole=True)
 

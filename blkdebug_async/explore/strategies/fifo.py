@@ -10,11 +10,15 @@ from blkdebug_async.explore.strategies.unseen import Unseen
 class Fifo:
     """Makes the one run in which everything goes as it would anyway."""
 
+    serial = False
+
     def __init__(self) -> None:
+        self.blocked = False
         self.exhausted = False
         self.proof: Proof | None = None
 
     def scheduler(self, number: int) -> Unseen:
+        self.blocked = True
         return Unseen()
 
     def heard(self, run: Recorded, ending: Ending) -> None:

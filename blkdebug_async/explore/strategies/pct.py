@@ -31,8 +31,15 @@ class Pct(Endless):
         self._seed = seed
         self._depth = depth
         self._length = length
+        self._made = 0
+
+    @property
+    def blocked(self) -> bool:  # type: ignore[override]  # a property where others have a constant
+        """Whether it does not know yet how long runs are."""
+        return self._made > 0 and self._length is None
 
     def scheduler(self, number: int) -> Priorities:
+        self._made += 1
         chance = Random(f"pct/{self._depth}/{self._seed}/{number}")
         length = self._length or _FIRST_GUESS
         return Priorities(chance, [chance.randrange(length) for _ in range(self._depth - 1)])

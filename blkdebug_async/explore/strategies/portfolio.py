@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 
 from blkdebug_async.explore.actions import Scheduler
@@ -34,13 +35,26 @@ class Portfolio:
         self._share = 1
         self._turn = 0
         self._left = 1
-        self._member: _Member | None = None
-        self._choose_member()
+        # Whose runs were not heard of yet.
+        self._made: deque[_Member] = deque()
 
     @property
     def exhausted(self) -> bool:
         """Whether no member has a run left, or one has made every run there is."""
-        return self._member is None
+        proof = self.proof
+        if proof and proof.whole:
+            return True
+        return all(member.strategy.exhausted for member in self._members)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether the member is whose turn it is, or there is none."""
+        return self.exhausted or self._member().strategy.blocked
+
+    @property
+    def serial(self) -> bool:
+        """Whether the next run of the member whose turn it is must be made in this process."""
+        return not self.exhausted and self._member().strategy.serial
 
     @property
     def proof(self) -> Proof | None:
@@ -50,30 +64,20 @@ class Portfolio:
         return next((proof for proof in found if proof.whole), found[0] if found else None)
 
     def scheduler(self, number: int) -> Scheduler:
-        assert self._member is not None
-        return self._member.strategy.scheduler(self._member.runs)
+        member = self._member()
+        self._made.append(member)
+        self._left -= member in self._mix
+        member.runs += 1
+        return member.strategy.scheduler(member.runs - 1)
 
     def heard(self, run: Recorded, ending: Ending) -> None:
-        assert self._member is not None
-        self._member.strategy.heard(run, ending)
-        self._member.runs += 1
-        self._left -= self._member in self._mix
-        self._choose_member()
+        self._made.popleft().strategy.heard(run, ending)
 
-    def _choose_member(self) -> None:
-        proof = self.proof
-        if proof and proof.whole:
-            self._member = None
-            return
+    def _member(self) -> _Member:
+        """Tell whose turn it is, as long as some member is not exhausted."""
         for member in self._first:
             if not member.strategy.exhausted:
-                self._member = member
-                return
-        self._member = self._next_of_mix()
-
-    def _next_of_mix(self) -> _Member | None:
-        if all(member.strategy.exhausted for member in self._mix):
-            return None
+                return member
         while not self._left or self._mix[self._turn].strategy.exhausted:
             self._turn += 1
             if self._turn == len(self._mix):
@@ -84,7 +88,7 @@ class Portfolio:
 
 
 class _Member:
-    """A strategy, and how many runs it has made."""
+    """A strategy, and how many of its runs were begun."""
 
     def __init__(self, strategy: Strategy) -> None:
         self.strategy = strategy

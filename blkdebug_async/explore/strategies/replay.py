@@ -122,17 +122,26 @@ class Replay:
     """
 
     proof: Proof | None = None
+    serial = False
 
     def __init__(self, tokens: Sequence[str]) -> None:
-        self._left = deque(decode(token) for token in tokens)
+        self._runs = [decode(token) for token in tokens]
+        self._made = 0
+        self._heard = 0
 
     @property
     def exhausted(self) -> bool:
         """Whether all of them were tried."""
-        return not self._left
+        return self._heard == len(self._runs)
+
+    @property
+    def blocked(self) -> bool:
+        """Whether there is no further token."""
+        return self._made == len(self._runs)
 
     def scheduler(self, number: int) -> Deviations:
-        return Deviations(self._left[0])
+        self._made += 1
+        return Deviations(self._runs[self._made - 1])
 
     def heard(self, run: Recorded, ending: Ending) -> None:
-        self._left.popleft()
+        self._heard += 1

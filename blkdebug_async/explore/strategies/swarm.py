@@ -36,6 +36,16 @@ class Swarm:
         """Whether the strategy has no run left."""
         return self._strategy.exhausted
 
+    @property
+    def blocked(self) -> bool:
+        """Whether the strategy is."""
+        return self._strategy.blocked
+
+    @property
+    def serial(self) -> bool:
+        """Whether the strategy's next run must be made in this process."""
+        return self._strategy.serial
+
     def scheduler(self, number: int) -> Masked:
         return Masked(self._strategy.scheduler(number), Random(f"swarm/{self._seed}/{number}"))
 

@@ -77,6 +77,7 @@ def test_all_runs_prove_all() -> None:
 
 def test_a_run_that_was_cut_proves_nothing() -> None:
     strategy = Bounded(0)
+    strategy.scheduler(0)
     strategy.heard(Recorded((0,), (2,)), Ending.CUT)
     assert strategy.exhausted
     assert strategy.proof is None
@@ -84,7 +85,9 @@ def test_a_run_that_was_cut_proves_nothing() -> None:
 
 def test_a_run_that_did_not_do_as_it_was_told_proves_nothing() -> None:
     strategy = Bounded(1)
+    strategy.scheduler(0)
     strategy.heard(Recorded((0,), (2,)), Ending.PASSED)
+    strategy.scheduler(1)
     strategy.heard(Recorded(without_tail([0]), ()), Ending.PASSED)
     assert strategy.exhausted
     assert strategy.proof == Proof("every run with at most 0 deviations")
