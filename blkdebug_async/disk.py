@@ -17,11 +17,12 @@ from blkdebug_async.block.flags import ALLOCATED, FUA
 from blkdebug_async.block.graph import node_permissions
 from blkdebug_async.block.iovec import Buffer, Iovec
 from blkdebug_async.block.node import Child, Node
-from blkdebug_async.block.permissions import FILTERED_CHILD, Permissions
+from blkdebug_async.block.permissions import Permissions
 from blkdebug_async.block.status import query_status
 from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.errors import BlockError, OptionError, SuspendedError
 from blkdebug_async.generic import take_switches
+from blkdebug_async.noting import root_edge
 from blkdebug_async.options.tree import Options
 from blkdebug_async.reopening import reopen_tree
 from blkdebug_async.steering import Steering
@@ -58,7 +59,7 @@ class Disk(Steering):
         self._changing = asyncio.Lock()
         self._parked: list[asyncio.Event] = []
         self._edge: Child | None = None
-        edge = Child("root", node, self, FILTERED_CHILD)
+        edge = root_edge(node, self)
         node.parents.append(edge)
         self._edge = edge
         if writes is None:
@@ -194,7 +195,7 @@ class Disk(Steering):
             and not self._quiesced
             and not self.writethrough
             and edge.permissions.taken & perms.WRITE != 0
-            and edge.node.nowait.pwritev(offset, iov.length, iov, flags)
+            and edge.nowait.pwritev(offset, iov.length, iov, flags)
         )
 
     async def pread(self, offset: int, length: int) -> bytes:

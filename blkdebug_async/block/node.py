@@ -72,10 +72,21 @@ class Child:
     The request methods return the coroutine of the path below without one of their own.
     """
 
-    __slots__ = ("name", "node", "parent", "permissions", "preadv", "preadv_nowait", "role")
+    __slots__ = (
+        "name",
+        "node",
+        "nowait",
+        "parent",
+        "permissions",
+        "preadv",
+        "preadv_nowait",
+        "role",
+    )
 
     #: The node below; change it with point_to().
     node: Node
+    #: What it answers at once.
+    nowait: NowaitPath
     # The path below itself: here a call more would be felt.
     preadv: Read
     preadv_nowait: ReadNowait
@@ -90,6 +101,7 @@ class Child:
     def point_to(self, node: Node) -> None:
         """Lead to another node."""
         self.node = node
+        self.nowait = node.nowait
         self.preadv = node.path.preadv
         self.preadv_nowait = node.nowait.preadv
 

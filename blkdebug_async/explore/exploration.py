@@ -65,8 +65,13 @@ class Exploration:
         self.checks: list[Callable[[], object]] = []
         #: Hears of each step, if names are wanted.
         self.watcher: Watcher | None = None
+        #: What those parts of the run share that know each other's names in it.
+        self.shared: dict[str, object] = {}
+        #: Bytes of which devices promise that they are written all or not at all; None: as many
+        #: as the alignment of a leaf says, at least a sector.
+        self.atomic_unit: int | None = None
         #: What was asked of disks.
-        self.history = History()
+        self.history = History(self._present)
         #: What must happen in some run, and whether it has happened in this one.
         self.reached: dict[str, bool] = {}
         #: How many steps are over, if names are wanted.
@@ -94,6 +99,10 @@ class Exploration:
         """Tell who acts."""
         task = asyncio.current_task(self._loop)
         return self.background if task is None else known_actor(task)
+
+    def _present(self) -> tuple[str, int | None]:
+        """Tell who acts and how many steps are over, if names are wanted."""
+        return (self.acting().path, self.steps) if self.wants_actions else ("", None)
 
     def in_flight(
         self,
