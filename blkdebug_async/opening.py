@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import importlib
 import os
 import warnings
 from collections.abc import Generator, Mapping
@@ -20,7 +22,7 @@ from blkdebug_async.options.filename import protocol_prefix
 from blkdebug_async.options.reader import ChildOptions
 from blkdebug_async.options.tree import Options
 from blkdebug_async.trace import Observer
-from blkdebug_async.tree import TreeOpener, Warn
+from blkdebug_async.tree import Launcher, TreeOpener, Warn
 
 
 class CacheMode(NamedTuple):
@@ -86,7 +88,7 @@ class DiskOpening:
 
     async def _open(self) -> Disk:
         how = self._how
-        opener = TreeOpener(how.context, how.warn)
+        opener = TreeOpener(how.context, how.warn, _launcher_here(how.context))
         source = self._source
         if how.format is not None and isinstance(source, str):
             options: Options = {"driver": how.format}
@@ -151,6 +153,18 @@ def open_disk(  # noqa: PLR0913  all but the first are named
     context = Context(compat=compat_named(compat), choices=choices, observer=observer)
     how = _How(flags, mode.writethrough, context, warn or _warn, format, snapshot)
     return DiskOpening(_as_source(source), how)
+
+
+def _launcher_here(context: Context) -> Launcher | None:
+    """Give what lets requests go into flight, and have the scheduler choose; None: nobody explores.
+
+    Whoever explores nothing need not load it.
+    """
+    if not hasattr(asyncio._get_running_loop(), "exploration"):
+        return None
+    module = importlib.import_module("blkdebug_async.drivers.in_flight.driver")
+    launcher: Launcher | None = module.launcher_here(context)
+    return launcher
 
 
 def _cache_mode(name: str) -> CacheMode:

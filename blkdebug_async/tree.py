@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import replace
 from errno import EBUSY, EFBIG, EIO
 from itertools import count
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from blkdebug_async.block.context import Context
 from blkdebug_async.block.driver import Driver, NodeSource
@@ -68,17 +68,31 @@ class _Plan(NamedTuple):
     allows_backing: bool = True
 
 
+class Launcher(Protocol):
+    """Lets requests go into flight, in an exploration."""
+
+    def adapt(self, driver: Driver) -> None:
+        """Change a driver that is about to be opened."""
+        ...
+
+    def launch(self, node: Node) -> None:
+        """Change a node that was opened."""
+        ...
+
+
 class TreeOpener:
     """Opens nodes that may refer to each other by name.
 
     Args:
         context: What they share.
         warn: Hears of questionable things.
+        launcher: Changes drivers and nodes; None: they stay as they are.
     """
 
-    def __init__(self, context: Context, warn: Warn) -> None:
+    def __init__(self, context: Context, warn: Warn, launcher: Launcher | None = None) -> None:
         self.context = context
         self._warn = warn
+        self._launcher = launcher
         #: All nodes by name, those included that are being opened.
         self.nodes: dict[str, Node] = {}
         #: What they were told.
@@ -316,6 +330,8 @@ class TreeOpener:
             driver = kind.from_options(reader)
         if isinstance(driver, RawDriver) and plan.probed is not None:
             driver.probed = True
+        if self._launcher is not None:
+            self._launcher.adapt(driver)
         node = Node(name, driver, self.context, flags)
         self.nodes[name] = node
         self.told[node] = plan.told
@@ -333,6 +349,8 @@ class TreeOpener:
         if plan.probed is not None and plan.kind is RawDriver and not node.flags.read_only:
             self._warn(guessed_raw_warning(plan.probed.filename))
         await _open_driver_of(node, _NodeOpener(self, node, self._warn))
+        if self._launcher is not None:
+            self._launcher.launch(node)
         _refresh_length(node)
         node.refresh_limits()
         node_permissions(node, all_below=False)

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from itertools import count
+from typing import Final
 
 from blkdebug_async.compat import SAFE, Compat
 from blkdebug_async.explore.choices import Choices, Unchanged
 from blkdebug_async.trace import Observer
+
+#: The choices of whoever was given none.
+UNCHANGED: Final = Unchanged()
 
 
 class Context:
@@ -23,7 +27,7 @@ class Context:
         observer: Observer | None = None,
     ) -> None:
         self.compat = compat
-        self.choices = choices or Unchanged()
+        self.choices = choices or UNCHANGED
         #: Hears of every request; None costs one test per trace point.
         self.observer = observer
         #: One event per drain that waits, oldest first; the values mean nothing. See nudge().

@@ -13,6 +13,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from enum import Enum, auto
 from errno import ENOTSUP
 from typing import ClassVar, Protocol, Self
 
@@ -29,6 +30,17 @@ from blkdebug_async.options.filename import FilenameParser, Gathered
 from blkdebug_async.options.reader import ChildOptions, OptionReader
 from blkdebug_async.options.tree import Options
 from blkdebug_async.trace import RequestView
+
+
+class Pace(Enum):
+    """How long a driver's requests take, for who lets them go into flight in an exploration."""
+
+    #: They wait for nothing: each of them, or of the pieces that one is cut into, is one step.
+    AT_ONCE = auto()
+    #: They may wait for others.
+    UNKNOWN = auto()
+    #: They take time of their own, on the loop's clock, so they are in flight as it is.
+    OWN_TIME = auto()
 
 
 class Opener(Protocol):
@@ -91,6 +103,8 @@ class Driver(ABC):
     has_variable_length: ClassVar[bool] = False
     #: Cannot do without the option "filename".
     needs_filename: ClassVar[bool] = False
+    #: Keeps data itself although it has children. Without children, it does anyway.
+    keeps_data: ClassVar[bool] = False
     #: Options of its own that reopen() takes.
     mutable_options: ClassVar[frozenset[str]] = frozenset()
     #: Whether an open node can be given other flags and options.
@@ -114,6 +128,11 @@ class Driver(ABC):
     answers_at_once: bool = True
     #: Whether before_completion() wants to be called. May change at any time.
     holds_completion: bool = False
+    #: How long requests take.
+    pace: Pace = Pace.UNKNOWN
+    #: In an exploration: a name, of nothing else in the run, for where its bytes are, if other
+    #: nodes may have the same; None: they are its own.
+    storage: str | None = None
     #: Call with a breakpoint's tag when a request is suspended; set by the node.
     on_suspend: Callable[[str, RequestView | None], None] | None = None
     #: Call likewise when it is resumed, before it goes on.
@@ -156,6 +175,14 @@ class Driver(ABC):
         Raises:
             OptionError: EINVAL; an option makes no sense.
         """
+
+    @classmethod
+    def explored(cls) -> type[Driver]:
+        """Give the class that this one's drivers become where a scenario is explored.
+
+        It must be this one or a subclass, and change nothing but where bytes come from and go to.
+        """
+        return cls
 
     async def open(self, opener: Opener) -> None:
         """Open children and files. Called once, before anything else."""

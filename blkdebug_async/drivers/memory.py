@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from errno import EIO, ENOTSUP
 from typing import ClassVar, Final, Self
 
-from blkdebug_async.block.driver import Driver, Opener
+from blkdebug_async.block.driver import Driver, Opener, Pace
 from blkdebug_async.block.flags import DATA, FUA, MAY_UNMAP, NO_FALLBACK, OFFSET_VALID, ZERO
 from blkdebug_async.block.iovec import Buffer, Iovec
 from blkdebug_async.block.target import BlockStatus, Truncation
@@ -41,6 +41,7 @@ class MemoryDriver(Driver):
     name: ClassVar[str] = "memory"
     is_protocol: ClassVar[bool] = True
     strong_options: ClassVar[tuple[str, ...]] = ("size", "load")
+    pace: Pace = Pace.AT_ONCE
 
     def __init__(
         self, size: int | None = None, *, data: Buffer | None = None, load: str | None = None

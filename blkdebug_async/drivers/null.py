@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar, Final, Self
 
-from blkdebug_async.block.driver import Driver, Opener
+from blkdebug_async.block.driver import Driver, Opener, Pace
 from blkdebug_async.block.flags import FUA, OFFSET_VALID, ZERO
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.target import BlockStatus
@@ -50,6 +50,7 @@ class NullDriver(Driver):
         self._latency_s = latency_ns / _NS_PER_S
         self._read_zeroes = read_zeroes
         self.write_flags = FUA
+        self.pace = Pace.OWN_TIME if latency_ns else Pace.AT_ONCE
         if size != GIB:
             self.options["size"] = size
         if latency_ns:
@@ -138,6 +139,7 @@ class NullAioDriver(NullDriver):
     async def open(self, opener: Opener) -> None:
         if opener.compat.file_requests_take_a_turn and not self._latency_s:
             self._turn = LastFirst()
+            self.pace = Pace.UNKNOWN
 
     async def preadv(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request

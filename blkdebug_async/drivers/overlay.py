@@ -38,6 +38,7 @@ class OverlayDriver(Driver):
 
     name: ClassVar[str] = "overlay"
     supports_backing: ClassVar[bool] = True
+    keeps_data: ClassVar[bool] = True
 
     #: Set in open(), before anything is read.
     backing: Target
