@@ -6,7 +6,7 @@ import linecache
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
-from types import CodeType, FrameType, TracebackType
+from types import CodeType, FrameType
 from typing import Final
 
 from blkdebug_async.explore.deadlock import frames_of, is_library, own_frame
@@ -22,6 +22,8 @@ class Place:
     #: From 1 on.
     line: int
     function: str
+    #: Where in the scenario it was called; None: nowhere, or that is not known.
+    caller: Place | None = None
 
     @property
     def text(self) -> str:
@@ -39,8 +41,13 @@ class Place:
 
 def waiting_place(awaited: object) -> Place | None:
     """Tell where in the scenario a suspended coroutine stands; None: it is over."""
-    frame = own_frame(list(frames_of(awaited)))
-    return None if frame is None else _of_frame(frame)
+    frames = list(frames_of(awaited))
+    innermost = own_frame(frames)
+    place = None
+    for frame in frames:
+        if frame is innermost or not (is_library(frame) or _is_standard(frame)):
+            place = _of_code(frame.f_code, frame.f_lineno, place)
+    return place
 
 
 def first_place(code: CodeType) -> Place:
@@ -57,12 +64,12 @@ def raising_place(error: BaseException) -> Place | None:
         error = error.exceptions[0]
     trace, found, last = error.__traceback__, None, None
     while trace is not None:
-        last = trace
-        if not is_library(trace.tb_frame) and not _is_standard(trace.tb_frame):
-            found = trace
+        frame = trace.tb_frame
+        last = frame.f_code, trace.tb_lineno
+        if not is_library(frame) and not _is_standard(frame):
+            found = _of_code(*last, found)
         trace = trace.tb_next
-    chosen = found or last
-    return None if chosen is None else _of_trace(chosen)
+    return found if found or last is None else _of_code(*last)
 
 
 def _is_standard(frame: FrameType) -> bool:
@@ -70,10 +77,5 @@ def _is_standard(frame: FrameType) -> bool:
     return path.startswith(_STANDARD_LIBRARY) and "site-packages" not in path
 
 
-def _of_frame(frame: FrameType) -> Place:
-    return Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
-
-
-def _of_trace(trace: TracebackType) -> Place:
-    code = trace.tb_frame.f_code
-    return Place(code.co_filename, trace.tb_lineno, code.co_name)
+def _of_code(code: CodeType, line: int, caller: Place | None = None) -> Place:
+    return Place(code.co_filename, line, code.co_name, caller)

@@ -38,6 +38,8 @@ class Moment:
     decision: Decision | None
     #: What else was decided in it.
     choices: tuple[Decision, ...]
+    #: What its task ended with, as "AssertionError: words"; "": it went on, or just returned.
+    raised: str = ""
 
     @property
     def deviates(self) -> bool:
@@ -90,6 +92,7 @@ class _Seen:
     waits_for: str
     touched: tuple[Footprint, ...]
     launched: tuple[str, ...]
+    raised: str
 
 
 @dataclass(slots=True)
@@ -117,18 +120,20 @@ class Watching:
     ) -> None:
         """Hear that a step is over."""
         before = after = None
-        waits_for = ""
+        waits_for = raised = ""
         if task is not None:
             coroutine = task.get_coro()
             before = self._places.get(action.actor) or _beginning(coroutine)
-            if not task.done():
+            if task.done():
+                raised = _end_of(task)
+            else:
                 after = waiting_place(coroutine)
                 waits_for = describe_wait(task).what
             self._places[action.actor] = after
         launched, self._launched = tuple(self._launched), []
         # Not asked by time(): that would be a touch.
         now: float = getattr(self.loop, "_now", 0.0)
-        self._seen.append(_Seen(action, now, before, after, waits_for, touched, launched))
+        self._seen.append(_Seen(action, now, before, after, waits_for, touched, launched, raised))
 
     def timeline(self, run: Recorded) -> Timeline:
         """Put together what was seen, and what was decided.
@@ -157,9 +162,18 @@ def _moment(number: int, seen: _Seen, decided: Sequence[Decision]) -> Moment:
         launched=seen.launched,
         decision=picked,
         choices=tuple(each for each in decided if not each.actions),
+        raised=seen.raised,
     )
 
 
 def _beginning(coroutine: object) -> Place | None:
     code = getattr(coroutine, "cr_code", None) or getattr(coroutine, "gi_code", None)
     return None if code is None else first_place(code)
+
+
+def _end_of(task: asyncio.Task[object]) -> str:
+    if task.cancelled():
+        return "CancelledError"
+    # Not asked by exception(): then nobody would hear of an error that nobody asks for.
+    error: BaseException | None = getattr(task, "_exception", None)
+    return "" if error is None else f"{type(error).__name__}: {error}".removesuffix(": ")

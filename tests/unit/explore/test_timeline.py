@@ -56,6 +56,59 @@ def test_a_task_that_is_over_waits_nowhere() -> None:
     assert (last.after, last.waits_for) == (None, "")
 
 
+def test_a_place_tells_from_where_in_the_scenario_it_was_called() -> None:
+    async def inner() -> None:
+        await asyncio.sleep(0)
+
+    async def outer() -> None:
+        async with asyncio.timeout(1):
+            await inner()
+
+    moment = step(replay(outer, ()).timeline, "main:0")
+    assert moment.after is not None
+    assert moment.after.text == "await asyncio.sleep(0)"
+    assert moment.after.caller is not None
+    assert (moment.after.caller.text, moment.after.caller.caller) == ("await inner()", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (ValueError("no good"), "ValueError: no good"),
+        (ValueError(), "ValueError"),
+        (asyncio.CancelledError(), "CancelledError"),
+        (None, ""),
+    ],
+)
+def test_the_last_step_of_a_task_tells_what_it_ended_with(
+    error: BaseException | None, told: str
+) -> None:
+    async def ends() -> None:
+        if error is not None:
+            raise error
+
+    async def scenario() -> None:
+        task = asyncio.ensure_future(ends())
+        await asyncio.wait([task])
+
+    moments = replay(scenario, ()).timeline.moments
+    assert [moment.raised for moment in moments if moment.action.actor == "main/ends"] == [told]
+
+
+def test_to_tell_of_an_error_is_not_to_hear_of_it() -> None:
+    async def fails() -> None:
+        raise ValueError
+
+    async def scenario() -> None:
+        task = asyncio.ensure_future(fails())
+        await asyncio.wait([task])
+        del task
+
+    error = replay(scenario, ()).error
+    assert error is not None
+    assert "never retrieved" in str(error)
+
+
 def test_a_step_tells_what_it_sent_off() -> None:
     timeline = told()
     launching = [moment for moment in timeline.moments if moment.launched == ("read",)]
