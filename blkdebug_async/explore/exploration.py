@@ -124,6 +124,20 @@ class Exploration:
         """
         return self.fly(Kind.REQUEST, action_key, touches, effect, copy_context())
 
+    def whim(self, key: str, effect: Callable[[], object]) -> None:
+        """Let something be possible from now on that nobody waits for.
+
+        Args:
+            key: Stable name of it.
+            effect: What happens then; the run may as well be over before.
+        """
+        self.fly(Kind.CALL, key, None, effect, copy_context())
+
+    def left_in_flight(self) -> list[Action]:
+        """List the requests, and the work of threads, that are not over; without whims."""
+        flights = [*self._possible.flights, *self._possible.jobs]
+        return [flight.action for flight in flights if flight.kind is not Kind.CALL]
+
     def fly(
         self,
         kind: Kind,
@@ -151,7 +165,7 @@ class Exploration:
             if flight.when_over is not None:
                 flight.when_over()
 
-        flight = Flight(action, arrive)
+        flight = Flight(action, arrive, kind)
         group[flight] = None
         if effect is None:
             future.forget = lambda: group.pop(flight, None)

@@ -116,10 +116,12 @@ Ready: TypeAlias = Step | asyncio.Handle
 class Flight:
     """Something in flight: a request to a disk, or a function that a thread is to run."""
 
-    __slots__ = ("action", "arrive", "when_over")
+    __slots__ = ("action", "arrive", "kind", "when_over")
 
-    def __init__(self, action: Action, arrive: Callable[[], None]) -> None:
+    def __init__(self, action: Action, arrive: Callable[[], None], kind: Kind) -> None:
         self.action = action
+        #: What it is, also where nothing is named.
+        self.kind = kind
         #: Lets it take effect and complete.
         self.arrive = arrive
         #: Called when it has; None: nobody wants to know.
