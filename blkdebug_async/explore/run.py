@@ -89,7 +89,8 @@ def run_once(
     finally:
         loop.abandon()
     run = recorder.recorded()
-    timeline = None if watching is None else watching.timeline(run)
+    operations = loop.exploration.history
+    timeline = None if watching is None else watching.timeline(run, operations)
     return Outcome(ending, run, loop.steps, error, timeline)
 
 

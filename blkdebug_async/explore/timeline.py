@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from blkdebug_async.explore.actions import Action, Kind
 from blkdebug_async.explore.deadlock import describe_wait
 from blkdebug_async.explore.footprint import Footprint
+from blkdebug_async.explore.operation import Operation
 from blkdebug_async.explore.places import Place, first_place, waiting_place
 from blkdebug_async.explore.record import Decision, Recorded
 
@@ -65,6 +66,8 @@ class Timeline:
     """One run, from its first step to its last."""
 
     moments: tuple[Moment, ...]
+    #: What was asked of disks, in the order in which it began.
+    operations: tuple[Operation, ...] = ()
 
     def lanes(self) -> tuple[Lane, ...]:
         """List who acts, in the order in which they begin."""
@@ -135,17 +138,19 @@ class Watching:
         now: float = getattr(self.loop, "_now", 0.0)
         self._seen.append(_Seen(action, now, before, after, waits_for, touched, launched, raised))
 
-    def timeline(self, run: Recorded) -> Timeline:
+    def timeline(self, run: Recorded, operations: Iterable[Operation] = ()) -> Timeline:
         """Put together what was seen, and what was decided.
 
         Args:
             run: The same run, traced.
+            operations: What was asked of disks in it.
         """
         decided: defaultdict[int, list[Decision]] = defaultdict(list)
         for decision in run.decisions:
             decided[decision.step].append(decision)
         return Timeline(
-            tuple(_moment(number, seen, decided[number]) for number, seen in enumerate(self._seen))
+            tuple(_moment(number, seen, decided[number]) for number, seen in enumerate(self._seen)),
+            tuple(operations),
         )
 
 

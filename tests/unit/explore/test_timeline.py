@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from blkdebug_async import IoType, open_disk
 from blkdebug_async.explore import Kind, Moment, Place, Timeline, replay
 from blkdebug_async.explore.here import exploration_here
 from blkdebug_async.explore.places import raising_place
@@ -124,6 +125,17 @@ def test_a_request_is_in_its_lane_from_being_sent_off_to_its_completion() -> Non
     lane = next(lane for lane in timeline.lanes() if lane.name == "read")
     assert lane.kind is Kind.REQUEST
     assert lane.begins < step(timeline, "read").number == lane.ends
+
+
+def test_what_was_asked_of_disks_is_told() -> None:
+    async def writes() -> None:
+        async with open_disk({"driver": "memory", "size": 512}) as disk:
+            await disk.pwrite(0, b"data")
+
+    operations = replay(writes, ()).timeline.operations
+    assert [(each.op, each.data, each.task) for each in operations[:1]] == [
+        (IoType.WRITE, b"data", "main")
+    ]
 
 
 def test_what_never_completes_has_no_end() -> None:
