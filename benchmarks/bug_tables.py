@@ -1,0 +1,207 @@
+"""What `make bench-bugs` shows: one line a bug, then totals, then what is not as it should be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from benchmarks.bug_results import BugResults, Speed, quickest, too_long, total
+from benchmarks.bugs.bug import Bug
+from benchmarks.hunting import Hunt, bug_named
+from benchmarks.machine import describe
+
+#: Head and cells of a table.
+Rows = Sequence[Sequence[str]]
+
+#: What they are called at the head of a column, where there is little room.
+_SHORT: Final[Mapping[str, str]] = {
+    "detangle": "detangle",
+    "detangle-helped": "helped",
+    "frontrun": "frontrun",
+}
+
+
+def bug_rows(results: BugResults) -> Rows:
+    """Give a line for each bug."""
+    ours = [name for name in results.explorers if name not in _SHORT]
+    theirs = [name for name in results.explorers if name in _SHORT and not results.explorers[name]]
+    head = ["bug", "needs", "min", "auto", "left", "twin", "best of the others"]
+    rows = [head + [_SHORT[name] for name in theirs]]
+    for name in results.bugs:
+        bug = bug_named(name)
+        auto = results.hunt("auto", name)
+        others = [found for each in ours if each != "auto" and (found := results.hunt(each, name))]
+        rows.append(
+            [
+                name,
+                str(bug.needs),
+                _or_none(bug.known_minimum),
+                effort(auto),
+                _or_none(auto.deviations if auto and auto.found else None),
+                _twin(auto),
+                _best(others),
+                *(effort(results.hunt(each, name)) for each in theirs),
+            ]
+        )
+    return rows
+
+
+def total_rows(results: BugResults) -> Rows:
+    """Give a line for each explorer."""
+    head = [
+        "explorer",
+        "found",
+        "median runs",
+        "median",
+        "p90",
+        "worst",
+        "shrunk to min + 1",
+        "twins that fail",
+    ]
+    rows = [head]
+    for name, why in results.explorers.items():
+        if why:
+            rows.append([name, why, *[""] * (len(head) - 2)])
+            continue
+        summed = total(results, name)
+        rows.append(
+            [
+                name,
+                f"{summed.found} of {summed.asked}",
+                "" if math.isnan(summed.runs) else f"{summed.runs:,.0f}",
+                seconds(summed.seconds),
+                seconds(summed.seconds_p90),
+                seconds(summed.worst_seconds),
+                f"{summed.small} of {summed.found}" if name != "frontrun" else "",
+                str(summed.false_alarms),
+            ]
+        )
+    return rows
+
+
+def speed_rows(results: BugResults) -> Rows:
+    """Give a line for each scenario and strategy: runs per second, theirs and ours."""
+    rows: list[Sequence[str]] = [["scenario", "detangle", "explore()", "ratio", "our steps a second"]]
+    for theirs, ours in zip(results.speeds[::2], results.speeds[1::2], strict=True):
+        rows.append(
+            [
+                ours.name,
+                f"{theirs.rate:,.0f}/s",
+                f"{ours.rate:,.0f}/s",
+                f"{ours.over(theirs):.2f}",
+                f"{ours.rate * ours.steps:,.0f}",
+            ]
+        )
+    return rows
+
+
+def count_rows(results: BugResults) -> Rows:
+    """Give a line for each number of writers."""
+    rows: list[Sequence[str]] = [["writers", "disjoint", "overlapping", "orders of these"]]
+    apart = {each.writers: each for each in results.counts if not each.overlapping}
+    for each in results.counts:
+        if each.overlapping:
+            runs = str(apart[each.writers].runs)
+            rows.append([str(each.writers), runs, f"{each.runs:,}", f"{each.expected:,}"])
+    return rows
+
+
+def complaints(results: BugResults) -> Iterator[str]:
+    """Say what is not as it should be."""
+    for name in results.bugs:
+        auto = results.hunt("auto", name)
+        bug = bug_named(name)
+        if auto and not auto.found and not auto.cannot:
+            yield f"auto does not find {name} within {results.plan.seconds:g} s"
+    for hunt in results.hunts:
+        if hunt.cannot.startswith("it broke"):
+            yield f"{hunt.explorer}, {hunt.bug}: {hunt.cannot}"
+        if hunt.explorer in _SHORT:
+            continue
+        bug = bug_named(hunt.bug)
+        if hunt.false_alarm:
+            yield f"{hunt.explorer} says of the twin of {hunt.bug}: {hunt.false_alarm}"
+        if too_long(hunt):
+            yield (
+                f"{hunt.explorer} leaves {hunt.deviations} deviations of {hunt.bug}, "
+                f"the known minimum is {bug.known_minimum}"
+            )
+        if beaten := _beaten(bug, hunt):
+            yield beaten
+    for count in results.counts:
+        if count.runs != count.expected:
+            kind = "overlapping" if count.overlapping else "disjoint"
+            yield f"DPOR makes {count.runs} runs for {count.writers} {kind} writers"
+
+
+def _beaten(bug: Bug, hunt: Hunt) -> str:
+    left = [each.deviations for each in hunt.searches if each.deviations is not None]
+    if bug.known_minimum is None or not left or min(left) >= bug.known_minimum:
+        return ""
+    return f"{hunt.explorer} needs {min(left)} for {bug.name}, less than the known minimum"
+
+
+def conditions(results: BugResults) -> list[str]:
+    """Say what it was measured on, and how."""
+    plan = results.plan
+    packages = ", ".join(f"{name} {version}" for name, version in results.versions.items())
+    lines = [*describe(results.machine)][:2]
+    lines.append(f"{packages or 'no other explorers'}; {results.machine.day}")
+    lines.append(
+        f"at most {plan.seconds:g} s of one core a search, medians of {plan.seeds} seeds where "
+        f"chance decides; twins watched for {plan.twin_runs:,} runs, at most {plan.twin_seconds:g} s"
+    )
+    if results.note:
+        lines.append(results.note)
+    return lines
+
+
+def markdown(rows: Rows, left: int = 1) -> str:
+    """Write a table as Markdown.
+
+    Args:
+        rows: The first is the head.
+        left: So many columns are words, the others figures.
+    """
+    head, *body = rows
+    marks = ["---" if number < left else "---:" for number in range(len(head))]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (head, marks, *body))
+
+
+def effort(hunt: Hunt | None) -> str:
+    """Say what finding a bug took."""
+    if hunt is None or hunt.cannot:
+        return "-"
+    if not hunt.found:
+        if hunt.searches and all(each.exhausted for each in hunt.searches):
+            return "none there"
+        return "not found"
+    return f"{hunt.runs:,.0f}, {seconds(hunt.seconds)}"
+
+
+def seconds(value: float) -> str:
+    """Write a time with two digits that count."""
+    if math.isnan(value):
+        return ""
+    for unit, scale in (("s", 1.0), ("ms", 1e3)):
+        if value * scale >= 1:
+            return f"{value * scale:.2g} {unit}" if value * scale < 10 else f"{value * scale:.0f} {unit}"
+    return f"{value * 1e6:.0f} µs"
+
+
+def _twin(hunt: Hunt | None) -> str:
+    if hunt is None or hunt.twin is None:
+        return "-"
+    if hunt.twin.failed:
+        return "FAILS"
+    return f"all {hunt.twin.runs:,}" if hunt.twin.exhausted else f"{hunt.twin.runs:,}"
+
+
+def _best(hunts: Sequence[Hunt]) -> str:
+    best = quickest(hunts)
+    return "-" if best is None else f"{best.explorer} {effort(best)}"
+
+
+def _or_none(number: int | None) -> str:
+    return "-" if number is None else str(number)
