@@ -28,6 +28,8 @@ class Kind(StrEnum):
     THREAD = "thread"
     #: Any other callback of the loop.
     CALL = "call"
+    #: The main task is over, and so is the run, whatever else could happen.
+    END = "end"
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,8 @@ def dependent(left: Step, right: Step, assume: Assume = Assume.NOTHING) -> bool:
 
     Whether one made the other possible is not asked here.
     """
+    if left.action.kind is Kind.END or right.action.kind is Kind.END:
+        return True
     if left.action.actor == right.action.actor or _may_share(left, right, assume):
         return True
     return not all_commute(left.touched, right.touched)
@@ -46,14 +48,16 @@ def keeps_touches(step: Step, lost: Step, assume: Assume = Assume.NOTHING) -> bo
     """Tell whether a step is sure to touch the same if another one does not come before it.
 
     Sure are those of which it is known before they happen, and those that do not look at what the
-    other did: they only overwrite it.
+    other did: they only overwrite it. Of a request it is known which bytes it touches, but not who
+    waits for it.
     """
-    if step.action.touches is not None:
-        return True
-    if _may_share(step, lost, assume):
-        return False
+    known = step.action.touches
+    if known is None:
+        if _may_share(step, lost, assume):
+            return False
+        known = ()
     return all(
-        mine.touch is Touch.WRITE and not is_sync(mine)
+        (mine.touch is Touch.WRITE and not is_sync(mine)) or mine in known
         for mine in step.touched
         for other in lost.touched
         if not commutes(mine, other)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import ExitStack
 from contextvars import Context, copy_context
 from typing import Final, Protocol, TypeVar
 
@@ -15,6 +16,7 @@ from blkdebug_async.explore.footprint import Footprint, Touch, sync_footprint
 from blkdebug_async.explore.handles import Flight
 from blkdebug_async.explore.history import History
 from blkdebug_async.explore.possible import Possible, known_actor
+from blkdebug_async.explore.sync_names import prints_of
 from blkdebug_async.explore.task_names import Actor
 
 _T = TypeVar("_T")
@@ -23,6 +25,10 @@ _T = TypeVar("_T")
 CLOCK_READ: Final = sync_footprint("clock", Touch.READ)
 #: Letting time go on.
 CLOCK_MOVED: Final = sync_footprint("clock")
+#: Making something ready that comes after the callbacks that are; in no order of its own.
+QUEUE_READ: Final = sync_footprint("ready queue", Touch.READ)
+#: Making a callback ready, which comes after those that are and before what is ready later.
+QUEUE_CHANGED: Final = sync_footprint("ready queue")
 #: What each step changes while there are checks, which look at everything.
 CHECKED: Final = sync_footprint("checks")
 _UNNAMED: Final = Action("", "", Kind.REQUEST)
@@ -67,6 +73,8 @@ class Exploration:
         self.watcher: Watcher | None = None
         #: What those parts of the run share that know each other's names in it.
         self.shared: dict[str, object] = {}
+        #: What is to be given back when the run is over.
+        self.at_end = ExitStack()
         #: Bytes of which devices promise that they are written all or not at all; None: as many
         #: as the alignment of a leaf says, at least a sector.
         self.atomic_unit: int | None = None
@@ -82,6 +90,8 @@ class Exploration:
         self.root = Actor("")
         #: Who acts while no task does: the callback or completion under way.
         self.background = self.root
+        #: What is made for whoever awaits something in flight.
+        self.arrival_class: type[Arrival[object]] = Arrival
         self._loop = loop
         self._possible = possible
 
@@ -113,7 +123,8 @@ class Exploration:
         """Let a request go into flight; the scheduler picks when it completes.
 
         Args:
-            action_key: Stable name of the request; a second one of the same name gets a number.
+            action_key: Stable name of the request, for which no other task has one; a second one
+                of the same name gets a number.
             touches: What its completion will touch; None: not known.
             effect: What to do at completion, in that very step; what it raises is raised by the
                 future. With it, a request whose future is cancelled takes effect all the same, as
@@ -148,19 +159,23 @@ class Exploration:
     ) -> asyncio.Future[_T]:
         """Let something go into flight, as in_flight(), that gives what its effect returns."""
         action = _UNNAMED
+        kind_of_future = self.arrival_class
+        future: Arrival[_T] = kind_of_future(loop=self._loop)  # type: ignore[assignment]
         if self.wants_actions:
             key = self.root.number(key)
             action = Action(key, key, kind, touches)
             if self.watcher is not None:
                 self.watcher.launched(action)
-        future: _Arrival[_T] = _Arrival(loop=self._loop)
+            prints_of(future, self)
         group = self._possible.jobs if kind is Kind.THREAD else self._possible.flights
 
         def arrive() -> None:
             del group[flight]
-            if touches is not None:
-                for footprint in touches:
+            if self.wants_actions:
+                for footprint in touches or ():
                     self.touch(footprint)
+                # Also if it was cancelled: that is what this comes before or after.
+                self.touch(prints_of(future, self)[1])
             _land(future, effect, context)
             if flight.when_over is not None:
                 flight.when_over()
@@ -172,7 +187,7 @@ class Exploration:
         return future
 
 
-class _Arrival(asyncio.Future[_T]):
+class Arrival(asyncio.Future[_T]):
     """What the maker of something in flight awaits."""
 
     #: Takes it out of flight, if it has no effect and nobody awaits it any more.

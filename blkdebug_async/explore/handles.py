@@ -7,6 +7,7 @@ asyncio's debugging on, it is a Handle, as asyncio's messages show one.
 from __future__ import annotations
 
 import asyncio
+from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defined]
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
 from collections.abc import Callable
 from contextvars import Context
@@ -82,6 +83,39 @@ def is_sleep(callback: object) -> bool:
     return callback is _set_result_unless_cancelled
 
 
+def is_free(callback: object, args: tuple[object, ...]) -> bool:
+    """Tell whether a callback comes in any order, as steps do: it only counts what went well.
+
+    Args:
+        callback: What is scheduled.
+        args: What with.
+    """
+    if getattr(callback, "__qualname__", None) not in _COUNTERS or len(args) != 1:
+        return False
+    return _went_well(args[0]) and getattr(callback, "__module__", "") in _COUNTING_MODULES
+
+
+def _went_well(future: object) -> bool:
+    # Asking it by its methods would count as having looked.
+    state, error = getattr(future, "_state", None), getattr(future, "_exception", future)
+    return state == "FINISHED" and error is None
+
+
+#: What asyncio and anyio have called when one of several things that they wait for is over. Of
+#: things that went well these take note, in whichever order, and wake somebody after the last.
+_COUNTERS: Final = frozenset(
+    {
+        "TaskGroup._on_task_done",
+        "TaskGroup._spawn.<locals>.task_done",
+        "_wait.<locals>._on_completion",
+        "gather.<locals>._done_callback",
+    }
+)
+_COUNTING_MODULES: Final = frozenset(
+    {"anyio._backends._asyncio", "asyncio.taskgroups", "asyncio.tasks"}
+)
+
+
 class StepHandle(asyncio.Handle):
     """A step of a task, with asyncio's debugging on."""
 
@@ -98,6 +132,17 @@ class Call(asyncio.Handle):
     #: What it is, named when it was scheduled; None: nobody wants to know.
     action: Action | None
 
+    def cancel(self) -> None:
+        if self.action is not None and not self._cancelled:
+            host_of(self).note_cancelled(self)
+        super().cancel()
+
+
+class FreeCall(Call):
+    """A plain callback that comes in any order, as steps do, with names wanted."""
+
+    __slots__ = ()
+
 
 class Timer(asyncio.TimerHandle):
     """A callback for later."""
@@ -107,6 +152,25 @@ class Timer(asyncio.TimerHandle):
     _when: float
     _scheduled: bool
     action: Action | None
+
+    def cancel(self) -> None:
+        if self.action is not None and not self._cancelled:
+            host_of(self).note_cancelled(self)
+        super().cancel()
+
+
+class Noting(Protocol):
+    """A loop that notes who stops what."""
+
+    def note_cancelled(self, handle: Call | Timer) -> None:
+        """Note that a callback is stopped."""
+        ...
+
+
+def host_of(handle: asyncio.Handle) -> Noting:
+    """Look up the loop that a callback is of."""
+    loop: Noting = handle._loop  # type: ignore[attr-defined]  # asyncio's own
+    return loop
 
 
 #: What stands in a loop's ready queue.
@@ -131,7 +195,7 @@ class Flight:
 def describe_call(origin: Actor, callback: Callback) -> Action:
     """Name a plain callback after who scheduled it."""
     key = origin.own(short_name(callback))
-    return Action(key, key, Kind.CALL)
+    return Action(key, key, Kind.END if callback is _run_until_complete_cb else Kind.CALL)
 
 
 def describe_timer(origin: Actor, callback: Callback) -> Action:

@@ -22,21 +22,25 @@ from types import MethodType
 from typing import Final, TypeAlias, TypeVar
 
 from blkdebug_async.explore.actions import Scheduler
+from blkdebug_async.explore.exploration import CLOCK_READ, QUEUE_CHANGED, QUEUE_READ
+from blkdebug_async.explore.footprint import sync_footprint
 from blkdebug_async.explore.handles import (
     FIRST_STEP,
     WAKEUP,
     WAKEUP_NAME,
     Call,
     Callback,
+    FreeCall,
     StepHandle,
     Timer,
     describe_call,
     describe_timer,
+    is_free,
     is_step,
 )
 from blkdebug_async.explore.ordered import OrderedGenerators, OrderedTask
 from blkdebug_async.explore.refusals import REFUSED, REMOVERS, intruder, refuse, remove_nothing
-from blkdebug_async.explore.sync_futures import NotedFuture, NotedTask
+from blkdebug_async.explore.sync_futures import NotedArrival, NotedFuture, NotedTask
 from blkdebug_async.explore.sync_names import prints_of
 from blkdebug_async.explore.sync_objects import SyncObjects
 from blkdebug_async.explore.task_names import Actor, actor_of, name_task, short_name
@@ -80,10 +84,12 @@ class ExploringLoop(TurningLoop):
         _WORKERS.hold()
         if self._named:
             _SYNC_OBJECTS.hold(self.exploration)
+            self.exploration.arrival_class = NotedArrival
         self._install_fast_paths()
 
     def close(self) -> None:
         if not self.is_closed() and not self.is_running():
+            self.exploration.at_end.close()
             _WORKERS.release()
             if self._named:
                 _SYNC_OBJECTS.release(self.exploration)
@@ -135,10 +141,12 @@ class ExploringLoop(TurningLoop):
                 return _NO_HANDLE
             handle: asyncio.Handle = StepHandle(callback, args, self, context)
         else:
-            handle = call = Call(callback, args, self, context)
-            call.action = (
-                describe_call(self.exploration.acting(), callback) if self._named else None
-            )
+            free = is_free(callback, args)
+            handle = call = (FreeCall if free else Call)(callback, args, self, context)
+            call.action = None
+            if self._named:
+                call.action = describe_call(self.exploration.acting(), callback)
+                self.exploration.touch(QUEUE_READ if free else QUEUE_CHANGED)
         self._ready.append(handle)
         self._possible.calls += 1
         return handle
@@ -148,6 +156,17 @@ class ExploringLoop(TurningLoop):
         actor = actor_of(task) or self._name(task)
         if task is not asyncio.current_task(self):
             self.exploration.touch(actor.changed)
+        self.exploration.touch(QUEUE_READ)
+
+    def note_cancelled(self, handle: Call | Timer) -> None:
+        """Note that the step under way stops a callback."""
+        if isinstance(handle, Timer):
+            # It changes which timer is next.
+            self.exploration.touch(CLOCK_READ)
+        else:
+            assert handle.action is not None
+            self.exploration.touch(sync_footprint(f"call {handle.action.key}"))
+            self.exploration.touch(QUEUE_CHANGED)
 
     def call_soon_threadsafe(  # type: ignore[override]
         self, callback: Callback, *args: object, context: Context | None = None
@@ -170,7 +189,11 @@ class ExploringLoop(TurningLoop):
             self._check_thread()
             _check_callback(self, callback, "call_at")
         timer = Timer(when, callback, args, self, context)
-        timer.action = describe_timer(self.exploration.acting(), callback) if self._named else None
+        timer.action = None
+        if self._named:
+            timer.action = describe_timer(self.exploration.acting(), callback)
+            # Which timer is next, whatever it was made from.
+            self.exploration.touch(CLOCK_READ)
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True
         return timer
@@ -266,6 +289,7 @@ def _fast_call_soon(loop: ExploringLoop) -> Callback:
             kind is FIRST_STEP
             or (kind is WAKEUP and callback.__name__ == WAKEUP_NAME)  # type: ignore[attr-defined]
             or (kind is MethodType and is_step(callback))
+            or is_free(callback, args)
         ):
             append((callback, args, context))
             return _NO_HANDLE

@@ -10,10 +10,12 @@ What asyncio promises holds in every order:
   scheduled, and nothing overtakes a callback that became ready after it: who goes on after an await
   may rely on all callbacks that were due by then. So the ready queue can be picked from up to its
   first callback, that one included. A callback may overtake a task's step, as if the task had been
-  woken later.
+  woken later. Callbacks with which asyncio counts what has gone well are as free as steps: all that
+  they do is to wake somebody after the last.
 - Timers fire in the order of their times. Of those for the same time, which asyncio leaves open,
   any may be first; only sleeps stay in the order in which they began, as the tasks that they wake
   come in any order anyway. One that is due may be late: the ready queue may overtake it.
+What could happen hangs on nothing else: not on where a turn of the loop begins, for one.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from blkdebug_async.explore.actions import Action, Kind
 from blkdebug_async.explore.handles import (
     Call,
     Flight,
+    FreeCall,
     Ready,
     StepHandle,
     Timer,
@@ -89,9 +92,7 @@ class Possible(Sequence[Action]):
         reach = self.reach() if self.calls else len(self.ready)
         if self.flights or self.jobs or timers:
             self._others = [*self.flights, *self.jobs]
-            # Timers that are due come before those that are not.
-            if not (self.calls and any(isinstance(entry, Timer) for entry in self.ready)):
-                self._others += next_timers(timers)
+            self._others += self._timers_behind(timers)
             self._skip = 0 if ready_last else reach
             self._length = reach + len(self._others)
         else:
@@ -106,7 +107,7 @@ class Possible(Sequence[Action]):
         """
         self.indices = None
         for number, entry in enumerate(self.ready):
-            if type(entry) is tuple or isinstance(entry, StepHandle):
+            if type(entry) is tuple or isinstance(entry, StepHandle | FreeCall):
                 continue
             if entry._cancelled:  # type: ignore[union-attr]  # it is a Handle
                 del self.ready[number]
@@ -114,17 +115,34 @@ class Possible(Sequence[Action]):
                 # Those behind belong to the next turn.
                 self.places -= number < self.places
                 return self.reach()
-            if isinstance(entry, Timer):
+            if isinstance(entry, Timer) or any(isinstance(each, Timer) for each in self.ready):
                 self.indices = self._indices()
                 return len(self.indices)
             return number + 1
         return len(self.ready)
 
+    def _timers_behind(self, heap: list[Timer]) -> list[Timer]:
+        """List the timers that could fire and are not in the ready queue."""
+        found = next_timers(heap)
+        if not found or not self.calls:
+            return found
+        due = [each for each in self.ready if isinstance(each, Timer) and not each._cancelled]
+        if not due:
+            return found
+        # Those that are due come before those that are not. Which of them has joined the ready
+        # queue so far makes no difference, as long as they are for the same time.
+        slept = any(is_sleep(each._callback) for each in due if each._when == due[0]._when)
+        return [
+            each
+            for each in found
+            if each._when <= due[0]._when and not (slept and is_sleep(each._callback))
+        ]
+
     def _indices(self) -> list[int]:
         """List the places that can be picked from, where there are timers among them."""
         indices: list[int] = []
         first: Timer | None = None
-        slept = False
+        slept = held_back = False
         for number, entry in enumerate(self.ready):
             if isinstance(entry, Timer):
                 first = first or entry
@@ -132,9 +150,11 @@ class Possible(Sequence[Action]):
                 if entry._cancelled or entry._when != first._when or (sleeps and slept):
                     continue
                 slept = slept or sleeps
+            elif held_back:
+                continue
+            else:
+                held_back = isinstance(entry, Call) and not isinstance(entry, FreeCall)
             indices.append(number)
-            if isinstance(entry, Call):
-                break
         return indices
 
     def take(self, number: int) -> Choice:

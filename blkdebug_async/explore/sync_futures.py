@@ -11,6 +11,7 @@ from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import ClassVar, Self, TypeVar
 
+from blkdebug_async.explore.exploration import Arrival
 from blkdebug_async.explore.footprint import Touch
 from blkdebug_async.explore.ordered import OrderedTask
 from blkdebug_async.explore.possible import known_actor
@@ -62,6 +63,12 @@ class NotedFuture(asyncio.Future[_T]):
     def __await__(self) -> Generator[object, None, _T]:
         note(self, Touch.READ)
         return super().__await__()
+
+
+class NotedArrival(NotedFuture[_T], Arrival[_T]):
+    """What the maker of something in flight awaits, its uses noted."""
+
+    kind = "flight"
 
 
 class NotedTask(OrderedTask[_T]):

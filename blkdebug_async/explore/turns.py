@@ -21,7 +21,8 @@ from typing import Final
 from blkdebug_async.explore.actions import Scheduler
 from blkdebug_async.explore.deadlock import DeadlockError, describe_waits
 from blkdebug_async.explore.exploration import CHECKED, CLOCK_MOVED, CLOCK_READ, Exploration
-from blkdebug_async.explore.handles import Flight, Ready, Step, StepHandle, Timer
+from blkdebug_async.explore.footprint import sync_footprint
+from blkdebug_async.explore.handles import Call, Flight, Ready, Step, StepHandle, Timer
 from blkdebug_async.explore.possible import Choice, Possible, known_actor
 from blkdebug_async.explore.task_names import Actor
 
@@ -271,8 +272,13 @@ class TurningLoop(asyncio.BaseEventLoop):
             self._turns = 0
             choice.arrive()
         else:
-            if isinstance(choice, Timer) and choice._scheduled:
-                self._go_on_to(choice)
+            if isinstance(choice, Timer):
+                # Which one is next changes, even if it is late.
+                self.exploration.touch(CLOCK_MOVED)
+                if choice._scheduled:
+                    self._go_on_to(choice)
+            elif self._named and isinstance(choice, Call) and choice.action is not None:
+                self.exploration.touch(sync_footprint(f"call {choice.action.key}"))
             self._run_handle(choice)
 
     def _go_on_to(self, timer: Timer) -> None:
@@ -280,7 +286,6 @@ class TurningLoop(asyncio.BaseEventLoop):
         self._turns = 0
         if timer._when > self._now:
             self._now = timer._when
-            self.exploration.touch(CLOCK_MOVED)
         ready = len(self._ready)
         self._collect_timers()
         self._joined = len(self._ready) - ready - 1
