@@ -6,11 +6,15 @@ from blkdebug_async.explore.deadlock import DeadlockError, Wait
 from blkdebug_async.explore.dependence import Assume
 from blkdebug_async.explore.explorer import NotDeterministicError, Progress, explore, replay
 from blkdebug_async.explore.footprint import Footprint, Touch, commutes
+from blkdebug_async.explore.history import Violation, check_history
+from blkdebug_async.explore.inside import always, cancel_sometime, choose, fails, sometimes
+from blkdebug_async.explore.operation import Operation
+from blkdebug_async.explore.oracles import BackgroundError, LeftBehindError, UnexplainedReadError
 from blkdebug_async.explore.places import Place
 from blkdebug_async.explore.record import Decision, Recorded
 from blkdebug_async.explore.refusals import NotExplorableError
 from blkdebug_async.explore.report import ExplorationError, Failure, Replayed, Report
-from blkdebug_async.explore.run import BackgroundError, Conditions, Scenario
+from blkdebug_async.explore.run import Conditions, Scenario
 from blkdebug_async.explore.strategies.strategy import Ending, Proof, Strategy
 from blkdebug_async.explore.timeline import Lane, Moment, Timeline
 from blkdebug_async.explore.token import TokenError
@@ -31,9 +35,11 @@ __all__ = [
     "Footprint",
     "Kind",
     "Lane",
+    "LeftBehindError",
     "Moment",
     "NotDeterministicError",
     "NotExplorableError",
+    "Operation",
     "Place",
     "Progress",
     "Proof",
@@ -47,8 +53,16 @@ __all__ = [
     "TokenError",
     "Touch",
     "Unchanged",
+    "UnexplainedReadError",
+    "Violation",
     "Wait",
+    "always",
+    "cancel_sometime",
+    "check_history",
+    "choose",
     "commutes",
     "explore",
+    "fails",
     "replay",
+    "sometimes",
 ]

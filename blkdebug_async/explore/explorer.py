@@ -76,6 +76,7 @@ def explore(  # noqa: PLR0913  all but the first are named
     assume: Assume | str = Assume.NOTHING,
     seconds: float | None = None,
     shrink_runs: int = 300,
+    sometimes: Sequence[str] = (),
     tokens: Sequence[str] = (),
     store: str | os.PathLike[str] | None = STORE,
     name: str | None = None,
@@ -94,6 +95,7 @@ def explore(  # noqa: PLR0913  all but the first are named
             the disk only ("disk-only"; faster, docs/explored.md tells what it misses). For dpor.
         seconds: Most seconds to take; None: any time.
         shrink_runs: Most runs to make a failure simpler with.
+        sometimes: What must happen in some run, besides what scenarios name by sometimes().
         tokens: Of runs that failed once, to be tried first (by auto and replay).
         store: Folder where tokens of failures are kept and looked for; None: nowhere.
         name: What they are kept under; None: the scenario's own name.
@@ -110,6 +112,7 @@ def explore(  # noqa: PLR0913  all but the first are named
         strategy = strategy_named(strategy, seed=seed, tokens=tokens, assume=Assume(assume))
     limits = Limits(runs, seconds, shrink_runs)
     search = _Search(scenario, strategy, conditions or Conditions(), limits, progress)
+    search.expect(sometimes)
     with collecting_between_runs():
         report = search.report()
     if report.failure and stored:
@@ -166,7 +169,12 @@ class _Search:
         self._began = perf_counter()
         self._told = self._began
 
+    def expect(self, names: Sequence[str]) -> None:
+        """Hear what must happen in some run."""
+        self._reached.update(dict.fromkeys(names, False))
+
     def report(self) -> Report:
+        """Explore, and say what it came to."""
         failed = self._first_failure()
         failure = None if failed is None else self._failure(failed)
         proof = None if failure else self._strategy.proof

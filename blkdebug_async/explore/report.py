@@ -90,10 +90,26 @@ class Report:
         """Raise what was found.
 
         Raises:
-            ExplorationError: There was a failure.
+            ExplorationError: There was a failure, or something never happened.
         """
         if self.failure is not None:
             raise ExplorationError(str(self.failure)) from self.failure.error
+        if self.never:
+            raise ExplorationError(self._never_happened())
+
+    @property
+    def never(self) -> tuple[str, ...]:
+        """What should sometimes happen, and did in no run."""
+        return tuple(name for name, reached in self.reached.items() if not reached)
+
+    @property
+    def passed(self) -> bool:
+        """Whether there is nothing to complain of."""
+        return self.failure is None and not self.never
+
+    def _never_happened(self) -> str:
+        runs = "the only run" if self.runs == 1 else f"all {self.runs} runs"
+        return f"never happened, in {runs}: {', '.join(map(repr, self.never))}"
 
     def __str__(self) -> str:
         made = f"{self.runs} run{'' if self.runs == 1 else 's'} ({self.distinct} different)"
@@ -105,6 +121,8 @@ class Report:
             lines.append(f"no failure in {self.proof}")
         else:
             lines.append("no failure found")
+        if self.never:
+            lines.append(self._never_happened())
         if self.cut:
             lines.append(f"{self.cut} of them were left because they had become too long")
         return "\n".join(lines)

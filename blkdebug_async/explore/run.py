@@ -12,6 +12,7 @@ import anyio  # noqa: F401
 
 from blkdebug_async.explore.actions import RedundantRunError, Scheduler
 from blkdebug_async.explore.loop import ExploringLoop
+from blkdebug_async.explore.oracles import Background, BackgroundError, check_end
 from blkdebug_async.explore.places import raising_place
 from blkdebug_async.explore.record import Recorded, Recorder
 from blkdebug_async.explore.strategies.strategy import Ending
@@ -23,10 +24,6 @@ Scenario: TypeAlias = Callable[[], Coroutine[object, object, object]]
 
 #: What the main task of a run is called.
 _MAIN: Final = "main"
-
-
-class BackgroundError(AssertionError):
-    """Something failed in the background, and the scenario did not hear of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +78,7 @@ def run_once(
     conditions = conditions or Conditions()
     recorder = Recorder(scheduler, traced=traced)
     loop = ExploringLoop(recorder, conditions.step_limit)
+    loop.exploration.atomic_unit = conditions.atomic_unit
     watching = None
     if traced:
         watching = loop.exploration.watcher = Watching(loop)
@@ -91,7 +89,7 @@ def run_once(
     run = recorder.recorded()
     operations = loop.exploration.history
     timeline = None if watching is None else watching.timeline(run, operations)
-    return Outcome(ending, run, loop.steps, error, timeline)
+    return Outcome(ending, run, loop.steps, error, timeline, loop.exploration.reached)
 
 
 def _ending(
@@ -99,12 +97,13 @@ def _ending(
 ) -> tuple[Ending, BaseException | None]:
     # Scenarios that take chance from here get the same each time.
     random.seed(0)
-    lost: list[BaseException] = []
-    loop.set_exception_handler(lambda _, context: lost.append(_background_error(context)))
+    background = Background()
+    loop.set_exception_handler(background.hear)
     try:
         loop.run_until_complete(loop.create_task(scenario(), name=_MAIN))
-        if lost:
-            raise lost[0]
+        background.check()
+        check_end(loop, may_leave=conditions.may_leave, atomic_unit=conditions.atomic_unit)
+        background.check()
     except RedundantRunError:
         return Ending.REDUNDANT, None
     except EndlessRunError as error:
@@ -114,17 +113,6 @@ def _ending(
             raise
         return Ending.FAILED, error
     return Ending.PASSED, None
-
-
-def _background_error(context: dict[str, object]) -> BaseException:
-    """Make an error of what a loop's exception handler hears."""
-    cause = context.get("exception")
-    message = str(context.get("message", "something failed in the background"))
-    if not isinstance(cause, BaseException):
-        return BackgroundError(message)
-    lost = BackgroundError(f"{message}: {cause!r}")
-    lost.__cause__ = cause
-    return lost
 
 
 def kind_of(error: BaseException) -> tuple[str, ...]:
