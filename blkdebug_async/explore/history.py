@@ -33,7 +33,7 @@ from blkdebug_async.explore.register import (
 from blkdebug_async.units import SECTOR_SIZE
 
 #: So many states may the search go through in one history; each takes some microseconds.
-_BUDGET: Final = 50_000
+_BUDGET: Final = 10_000
 #: And so many for each value that a read might have returned instead.
 _BUDGET_OF_VALUE: Final = 2_000
 #: So many operations does a violation tell of.

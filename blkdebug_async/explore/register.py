@@ -5,9 +5,10 @@ be, with many accesses at the same time and many writes of the same data, takes 
 Here all states in which the register may be are gone through from one beginning or end to the next.
 Nothing takes effect before it must, as what happens later can still happen in more ways:
 - A read is over as soon as the register may hold what it returned.
-- Who ends must have taken effect. Before it come only writes that other reads have seen, and writes
-  that nobody sees, as the next one hides them.
-- A write that nobody knows to have happened happens only for a read that has seen it.
+- Who ends must have taken effect. Before it come only writes that other reads have seen.
+- When a write takes effect, others that have begun may have done so just before, seen by nobody.
+  From then on they need not happen any more, but still can. So no order among them is tried.
+- A write of which nobody knows whether it happened need not happen from the beginning.
 
 After Wing and Gong's search, and Lowe's way of trying what must happen only when it must.
 """
@@ -19,8 +20,6 @@ from typing import Final, NamedTuple
 
 #: The register may hold anything: the first read tells what.
 _ANYTHING: Final = -1
-#: It holds what the next write hides before anybody has seen it.
-_HIDDEN: Final = -2
 
 
 class Access(NamedTuple):
@@ -145,25 +144,34 @@ def could_return(
     return found
 
 
+class _State(NamedTuple):
+    """What a register may hold, and the bits of accesses that have begun and not happened yet."""
+
+    value: int
+    reads: int
+    #: Writes that must happen before they end.
+    must: int
+    #: Writes that can happen.
+    may: int
+
+
 class _Register:
     """All states in which a register may be, from one moment to the next.
 
     Each access that has begun has a bit until it has ended; a write that need not happen has it for
-    ever. A state is what the register holds, and the bits of those that have not happened yet.
+    ever.
     """
 
     def __init__(self, initial: bytes | None, budget: Budget) -> None:
         self._budget = budget
         # Numbers for what is read and written.
         self._numbers: dict[bytes, int] = {}
-        self._states = {(self._number(initial), 0)}
+        self._states = {_State(self._number(initial), 0, 0, 0)}
         self._used = 0
         # By its bit, what a write writes.
         self._writes: dict[int, int] = {}
         # By what they return, the bits of reads.
         self._readers: dict[int, int] = {}
-        # The bits of writes that need not happen.
-        self._lasting = 0
 
     def begin(self, access: Access) -> int:
         """Let an access begin; gives its bit."""
@@ -173,62 +181,55 @@ class _Register:
         if not access.writes:
             self._readers[number] = self._readers.get(number, 0) | bit
             self._states = {
-                (value, waiting if value == number else waiting | bit)
-                for value, waiting in self._states
+                state if state.value == number else state._replace(reads=state.reads | bit)
+                for state in self._states
             }
             return bit
         self._writes[bit] = number
         if access.ended is None:
-            self._lasting |= bit
-        self._states = {(value, waiting | bit) for value, waiting in self._states}
+            self._states = {state._replace(may=state.may | bit) for state in self._states}
+        else:
+            self._states = {state._replace(must=state.must | bit) for state in self._states}
         return bit
 
     def end(self, bit: int) -> bool:
         """Let an access end; False: there is no state in which it can."""
-        stack = [state for state in self._states if state[1] & bit]
+        stack = [state for state in self._states if (state.reads | state.must | state.may) & bit]
         seen = set(stack)
         found = self._states - seen
         while stack:
             self._budget.spend()
-            for state in self._next_states(*stack.pop(), bit):
-                if not state[1] & bit:
-                    found.add(state)
-                elif state not in seen:
-                    seen.add(state)
-                    stack.append(state)
+            state = stack.pop()
+            if state.may & bit:
+                found.add(state._replace(may=state.may & ~bit))
+            for after in self._next_states(state, bit):
+                if not (after.reads | after.must | after.may) & bit:
+                    found.add(after)
+                elif after not in seen:
+                    seen.add(after)
+                    stack.append(after)
         self._states = found
         self._used &= ~bit
         if self._writes.pop(bit, None) is None:
-            self._forget_reader(bit)
+            self._readers = {
+                number: rest for number, bits in self._readers.items() if (rest := bits & ~bit)
+            }
         return bool(found)
 
-    def _next_states(self, value: int, waiting: int, target: int) -> Iterator[tuple[int, int]]:
+    def _next_states(self, state: _State, target: int) -> Iterator[_State]:
         """Give the states after whatever may happen before the target has."""
-        readers = [(seen, bits) for seen, bits in self._readers.items() if bits & waiting]
+        value, reads, must, may = state
         if value == _ANYTHING:
-            for seen, bits in readers:
-                yield seen, waiting & ~bits
+            for seen, bits in self._readers.items():
+                if reads & bits:
+                    yield _State(seen, reads & ~bits, must, may)
+        pending = must | may
         for bit, written in self._writes.items():
-            if not waiting & bit:
+            if not pending & bit:
                 continue
-            rest = waiting & ~bit
-            if written == _ANYTHING:
-                if readers or not bit & self._lasting:
-                    yield _ANYTHING, rest
-                continue
-            unread = rest & ~self._readers.get(written, 0)
-            if bit == target or unread != rest:
-                yield written, unread
-            elif not bit & self._lasting:
-                yield _HIDDEN, rest
-
-    def _forget_reader(self, bit: int) -> None:
-        for number, bits in self._readers.items():
-            if bits & bit:
-                self._readers[number] = bits & ~bit
-                if bits == bit:
-                    del self._readers[number]
-                return
+            unread = reads & ~self._readers.get(written, 0)
+            if bit == target or unread != reads or (written == _ANYTHING and reads):
+                yield _State(written, unread, 0, pending & ~bit)
 
     def _number(self, value: bytes | None) -> int:
         if value is None:
