@@ -30,6 +30,9 @@ TWICE = (
 ONCE = (
     "unit/drivers/file/test_at_once.py",
     "unit/drivers/blkdebug/test_machine",
+    "unit/drivers/in_flight/",
+    "unit/drivers/file/test_explored.py",
+    "unit/drivers/file/test_shadow.py",
 )
 
 # Machines that run tests are shared, so how long an example takes says nothing. In CI the

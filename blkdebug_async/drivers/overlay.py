@@ -6,7 +6,6 @@ size, so that both tell the same about what is allocated. What lies below is onl
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import replace
 from errno import EINVAL, ENOTSUP
@@ -17,11 +16,12 @@ from blkdebug_async.block.flags import DATA, FUA, MAY_UNMAP, NO_FALLBACK, WRITE_
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import Role
+from blkdebug_async.block.ranges import Ranges
 from blkdebug_async.block.target import BlockStatus, Target, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.errors import BlockError
 from blkdebug_async.options.reader import OptionReader
-from blkdebug_async.units import KIB, MAX_LENGTH, SECTOR_SIZE, is_aligned
+from blkdebug_async.units import KIB, SECTOR_SIZE, is_aligned
 
 #: Bytes per cluster, as in a qcow2 image that nobody asked to be otherwise.
 CLUSTER_SIZE: Final = 64 * KIB
@@ -216,32 +216,3 @@ class OverlayDriver(Driver):
         if stop - first < len(self._clusters):
             return (index for index in range(first, stop) if index in self._clusters)
         return (index for index in self._clusters if first <= index < stop)
-
-
-class Ranges:
-    """A set of numbers, most of them next to each other."""
-
-    def __init__(self) -> None:
-        #: Ascending: where a range starts, where it stops, where the next one starts, ...
-        self._edges: list[int] = []
-
-    def __contains__(self, number: int) -> bool:
-        return bool(bisect_right(self._edges, number) % 2)
-
-    def boundary(self, number: int) -> int:
-        """Give the first number above this one that is in if this one is not, or the reverse."""
-        place = bisect_right(self._edges, number)
-        return self._edges[place] if place < len(self._edges) else MAX_LENGTH
-
-    def add(self, first: int, stop: int) -> None:
-        """Put the numbers from first up to stop - 1 in."""
-        if first >= stop:
-            return
-        low, high = bisect_left(self._edges, first), bisect_right(self._edges, stop)
-        edges = ([] if low % 2 else [first]) + ([] if high % 2 else [stop])
-        self._edges[low:high] = edges
-
-    def remove(self, first: int) -> None:
-        """Take the numbers from first on out."""
-        place = bisect_left(self._edges, first)
-        self._edges[place:] = [first] if place % 2 else []

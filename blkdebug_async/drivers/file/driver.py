@@ -9,6 +9,7 @@ QEMU: block/file-posix.c.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 import stat
 from collections.abc import Callable
@@ -155,6 +156,13 @@ class FileDriver(Driver):
         reader.take_bool("drop-cache", True)
         reader.take_bool("x-check-cache-dropped", False)
         return driver
+
+    @classmethod
+    def explored(cls) -> type[Driver]:
+        # Whoever explores nothing need not load it.
+        module = importlib.import_module("blkdebug_async.drivers.file.explored")
+        kind: type[Driver] = module.explored_kind(cls)
+        return kind
 
     # --- life ---
 

@@ -14,7 +14,7 @@ from blkdebug_async.disk import Disk
 from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
 from blkdebug_async.drivers.blkdebug.rules import InjectError
 from blkdebug_async.drivers.memory import MemoryDriver
-from blkdebug_async.drivers.overlay import CLUSTER_SIZE, Ranges
+from blkdebug_async.drivers.overlay import CLUSTER_SIZE
 from blkdebug_async.events import Event, IoType
 from blkdebug_async.opening import open_disk
 
@@ -279,23 +279,3 @@ async def play(steps: list[tuple[str, int, int]], below: int) -> None:
                 model[start:stop] = bytes(stop - start)
             assert await disk.pread(0, disk.length) == model
         assert await disk.pread(0, disk.length) == model
-
-
-numbers = st.integers(0, 20)
-
-
-@given(st.lists(st.tuples(st.sampled_from(["add", "remove"]), numbers, numbers)))
-def test_ranges_are_a_set_of_numbers(changes: list[tuple[str, int, int]]) -> None:
-    ranges, model = Ranges(), set[int]()
-    for verb, first, stop in changes:
-        if verb == "add":
-            ranges.add(first, stop)
-            model |= set(range(first, stop))
-        else:
-            ranges.remove(first)
-            model -= set(range(first, 21))
-        assert {number for number in range(21) if number in ranges} == model
-        for number in range(21):
-            others = [n for n in range(number, 22) if (n in model) != (number in model)]
-            boundary = ranges.boundary(number)
-            assert boundary == others[0] if others else boundary > 21
