@@ -26,6 +26,8 @@ class Kind(StrEnum):
     TIMER = "timer"
     #: What was handed to a thread or an executor is done.
     THREAD = "thread"
+    #: asyncio counts one more thing that went well, and wakes somebody after the last.
+    COUNT = "count"
     #: Any other callback of the loop.
     CALL = "call"
     #: The main task is over, and so is the run, whatever else could happen.

@@ -17,10 +17,14 @@ What holds for every step, for the order of steps to be understood:
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Final
 
 from blkdebug_async.explore.actions import Kind
 from blkdebug_async.explore.footprint import Touch, all_commute, commutes, is_sync
 from blkdebug_async.explore.record import Step
+
+#: Kinds of actions that share no Python state but what is seen of them.
+_SEEN_THROUGH: Final = (Kind.REQUEST, Kind.COUNT)
 
 
 class Assume(StrEnum):
@@ -42,6 +46,21 @@ def dependent(left: Step, right: Step, assume: Assume = Assume.NOTHING) -> bool:
     if left.action.actor == right.action.actor or _may_share(left, right, assume):
         return True
     return not all_commute(left.touched, right.touched)
+
+
+def could_swap(earlier: Step, later: Step, assume: Assume = Assume.NOTHING) -> bool:
+    """Tell whether of two dependent steps the later one may be possible before the earlier.
+
+    Not if they have nothing to do with each other but that the earlier one was counted, and the
+    later one was the last: what would count then is the same.
+    """
+    if _may_share(earlier, later, assume):
+        return True
+    return any(
+        mine.touch is not Touch.COUNT and not commutes(mine, other)
+        for mine in earlier.touched
+        for other in later.touched
+    )
 
 
 def keeps_touches(step: Step, lost: Step, assume: Assume = Assume.NOTHING) -> bool:
@@ -68,4 +87,4 @@ def _may_share(left: Step, right: Step, assume: Assume) -> bool:
     """Tell whether two steps may share Python state that nobody sees."""
     if assume is not Assume.NOTHING:
         return False
-    return left.action.kind is not Kind.REQUEST and right.action.kind is not Kind.REQUEST
+    return left.action.kind not in _SEEN_THROUGH and right.action.kind not in _SEEN_THROUGH

@@ -22,6 +22,8 @@ class Touch(StrEnum):
     READ = "read"
     WRITE = "write"
     FLUSH = "flush"
+    #: Being one of several things, in any order among each other, the last of which changes it.
+    COUNT = "count"
 
 
 @dataclass(frozen=True, slots=True)

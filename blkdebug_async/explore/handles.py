@@ -11,7 +11,7 @@ from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defi
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
 from collections.abc import Callable
 from contextvars import Context
-from types import BuiltinMethodType, MethodType
+from types import BuiltinMethodType, CellType, CodeType, MethodType
 from typing import Final, Protocol, TypeAlias
 
 from blkdebug_async.explore.actions import Action, Kind
@@ -95,6 +95,17 @@ def is_free(callback: object, args: tuple[object, ...]) -> bool:
     return _went_well(args[0]) and getattr(callback, "__module__", "") in _COUNTING_MODULES
 
 
+def counts_for(callback: Callback) -> object:
+    """Tell for what a callback counts: a task group, or the future that is set after the last."""
+    group: object = getattr(callback, "__self__", None)
+    if group is not None:
+        return group
+    code: CodeType = callback.__code__  # type: ignore[attr-defined]
+    cells: tuple[CellType, ...] = callback.__closure__  # type: ignore[attr-defined]
+    variables = dict(zip(code.co_freevars, cells, strict=True))
+    return next(variables[name].cell_contents for name in _COUNTED_FOR if name in variables)
+
+
 def _went_well(future: object) -> bool:
     # Asking it by its methods would count as having looked.
     state, error = getattr(future, "_state", None), getattr(future, "_exception", future)
@@ -111,6 +122,8 @@ _COUNTERS: Final = frozenset(
         "gather.<locals>._done_callback",
     }
 )
+#: What they call that.
+_COUNTED_FOR: Final = ("waiter", "outer", "self")
 _COUNTING_MODULES: Final = frozenset(
     {"anyio._backends._asyncio", "asyncio.taskgroups", "asyncio.tasks"}
 )
@@ -192,9 +205,17 @@ class Flight:
         self.when_over: Callable[[], None] | None = None
 
 
-def describe_call(origin: Actor, callback: Callback) -> Action:
-    """Name a plain callback after who scheduled it."""
+def describe_call(origin: Actor, callback: Callback, *, free: bool) -> Action:
+    """Name a plain callback after who scheduled it.
+
+    Args:
+        origin: Who did.
+        callback: The callback.
+        free: As is_free() has it.
+    """
     key = origin.own(short_name(callback))
+    if free:
+        return Action(key, key, Kind.COUNT)
     return Action(key, key, Kind.END if callback is _run_until_complete_cb else Kind.CALL)
 
 

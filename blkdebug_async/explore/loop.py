@@ -145,7 +145,7 @@ class ExploringLoop(TurningLoop):
             handle = call = (FreeCall if free else Call)(callback, args, self, context)
             call.action = None
             if self._named:
-                call.action = describe_call(self.exploration.acting(), callback)
+                call.action = describe_call(self.exploration.acting(), callback, free=free)
                 self.exploration.touch(QUEUE_READ if free else QUEUE_CHANGED)
         self._ready.append(handle)
         self._possible.calls += 1

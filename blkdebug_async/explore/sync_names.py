@@ -7,6 +7,7 @@ A thing is named after who made it, because who uses it first is a matter of ord
 from __future__ import annotations
 
 from typing import Final, Protocol, TypeAlias
+from weakref import WeakKeyDictionary
 
 from blkdebug_async.explore.footprint import Footprint, Touch, sync_footprint
 from blkdebug_async.explore.task_names import Actor
@@ -17,6 +18,10 @@ Prints: TypeAlias = tuple[Footprint, Footprint]
 _NAME: Final = "_explored_name"
 _OWNER: Final = "_explored_owner"
 _PRINTS: Final = "_explored_prints"
+
+
+#: Where things keep theirs that have no place for it.
+_ELSEWHERE: Final[WeakKeyDictionary[object, tuple[str, Prints]]] = WeakKeyDictionary()
 
 
 class Maker(Protocol):
@@ -30,20 +35,30 @@ class Maker(Protocol):
 def prints_of(thing: object, run: Maker) -> Prints:
     """Give a thing's footprints; the first time also its name."""
     prints: Prints | None = getattr(thing, _PRINTS, None)
+    if prints is None and not hasattr(thing, "__dict__"):
+        _, prints = _ELSEWHERE.get(thing, ("", None))
     if prints is None:
         maker = run.acting()
         kind = getattr(type(thing), "kind", None) or type(thing).__name__.lower()
         name = maker.number(f"{kind} {maker.path}".rstrip())
         prints = sync_footprint(name, Touch.READ), sync_footprint(name)
-        setattr(thing, _NAME, name)
-        setattr(thing, _PRINTS, prints)
+        if hasattr(thing, "__dict__"):
+            setattr(thing, _NAME, name)
+            setattr(thing, _PRINTS, prints)
+        else:
+            _ELSEWHERE[thing] = name, prints
     return prints
 
 
 def name_of(thing: object) -> str | None:
     """Look up a thing's name; None: nobody has named it."""
     name: str | None = getattr(thing, _NAME, None)
-    return name
+    return name if name is not None or hasattr(thing, "__dict__") else _name_elsewhere(thing)
+
+
+def _name_elsewhere(thing: object) -> str | None:
+    found = _ELSEWHERE.get(thing)
+    return found and found[0]
 
 
 def set_owner(thing: object, owner: Actor | None) -> None:

@@ -16,12 +16,12 @@ import functools
 import inspect
 import threading
 from asyncio import events
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
 from blkdebug_async.explore.exploration import Exploration
 from blkdebug_async.explore.footprint import Touch
-from blkdebug_async.explore.handles import Callback
+from blkdebug_async.explore.handles import Callback, is_free
 from blkdebug_async.explore.sync_names import prints_of, set_owner
 
 #: Methods that change an object; waiting in its queue changes it too.
@@ -86,6 +86,8 @@ class SyncObjects:
         noting = made[asyncio.Lock, "acquire"], made[asyncio.Lock, "release"]
         made[asyncio.Lock, "acquire"] = _owning(noting[0])  # type: ignore[arg-type]
         made[asyncio.Lock, "release"] = _disowning(noting[1])  # type: ignore[arg-type]
+        made |= _group_patches(vars(asyncio.TaskGroup))
+        made[asyncio.TaskGroup, "__init__"] = self._naming(vars(asyncio.TaskGroup)["__init__"])
         return {
             (owner, name): (vars(owner)[name], replacement)
             for (owner, name), replacement in made.items()
@@ -121,6 +123,40 @@ def note(thing: object, touch: Touch) -> None:
     if exploration is not None:
         read, write = prints_of(thing, exploration)
         exploration.touch(write if touch is Touch.WRITE else read)
+
+
+class _Group(asyncio.TaskGroup):
+    """A task group's own, as far as used."""
+
+    _tasks: set[asyncio.Task[object]]
+
+
+def _group_patches(original: Mapping[str, Callback]) -> dict[tuple[type, str], object]:
+    """Make what is put into task groups; the loop notes children of them that ended well."""
+    count_out, leave = original["_on_task_done"], original["__aexit__"]
+
+    @functools.wraps(count_out)
+    def counting_out(group: _Group, task: asyncio.Task[object]) -> object:
+        if not is_free(count_out, (task,)):
+            note(group, Touch.WRITE)
+        return count_out(group, task)
+
+    @functools.wraps(leave)
+    async def leaving(group: _Group, *error: object) -> object:
+        found_empty = not group._tasks
+        try:
+            return await leave(group, *error)  # type: ignore[misc]
+        finally:
+            if found_empty:
+                # It may as well have waited for the last one.
+                note(group, Touch.WRITE)
+
+    return {
+        (asyncio.TaskGroup, "_on_task_done"): counting_out,
+        (asyncio.TaskGroup, "__aexit__"): leaving,
+        (asyncio.TaskGroup, "create_task"): _noting(original["create_task"], Touch.READ),
+        (asyncio.TaskGroup, "_abort"): _noting(original["_abort"], Touch.WRITE),
+    }
 
 
 def _noting(original: Callback, touch: Touch) -> object:

@@ -21,9 +21,19 @@ from typing import Final
 from blkdebug_async.explore.actions import Scheduler
 from blkdebug_async.explore.deadlock import DeadlockError, describe_waits
 from blkdebug_async.explore.exploration import CHECKED, CLOCK_MOVED, CLOCK_READ, Exploration
-from blkdebug_async.explore.footprint import sync_footprint
-from blkdebug_async.explore.handles import Call, Flight, Ready, Step, StepHandle, Timer
+from blkdebug_async.explore.footprint import Touch, sync_footprint
+from blkdebug_async.explore.handles import (
+    Call,
+    Flight,
+    FreeCall,
+    Ready,
+    Step,
+    StepHandle,
+    Timer,
+    counts_for,
+)
 from blkdebug_async.explore.possible import Choice, Possible, known_actor
+from blkdebug_async.explore.sync_names import name_of, prints_of
 from blkdebug_async.explore.task_names import Actor
 
 #: As asyncio has them: when a heap with cancelled timers is made anew.
@@ -277,9 +287,30 @@ class TurningLoop(asyncio.BaseEventLoop):
                 self.exploration.touch(CLOCK_MOVED)
                 if choice._scheduled:
                     self._go_on_to(choice)
-            elif self._named and isinstance(choice, Call) and choice.action is not None:
-                self.exploration.touch(sync_footprint(f"call {choice.action.key}"))
-            self._run_handle(choice)
+            if self._named and isinstance(choice, Call):
+                self._run_call(choice)
+            else:
+                self._run_handle(choice)
+
+    def _run_call(self, call: Call) -> None:
+        """Run a plain callback, and note that it is not there to be stopped any more."""
+        exploration, action = self.exploration, call.action
+        if isinstance(call, FreeCall):
+            counted_for = counts_for(call._callback)
+            looked, _ = prints_of(counted_for, exploration)
+            if not isinstance(counted_for, asyncio.Future):
+                # A group; if nobody waits for it yet, it may be found empty.
+                exploration.touch(looked)
+            everything = f"all of {name_of(counted_for)}"
+            exploration.touch(sync_footprint(everything, Touch.COUNT))
+            self._run_handle(call)
+            if any(each.touch is Touch.WRITE for each in exploration.touched.values()):
+                # It was the last, and has woken somebody.
+                exploration.touch(sync_footprint(everything))
+        else:
+            if action is not None:
+                exploration.touch(sync_footprint(f"call {action.key}"))
+            self._run_handle(call)
 
     def _go_on_to(self, timer: Timer) -> None:
         """Let time go on to a timer that is about to run."""

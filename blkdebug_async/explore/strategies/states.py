@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from blkdebug_async.explore.actions import Action, RedundantRunError
-from blkdebug_async.explore.dependence import Assume, dependent, keeps_touches
+from blkdebug_async.explore.dependence import Assume, could_swap, dependent, keeps_touches
 from blkdebug_async.explore.record import Step
 from blkdebug_async.explore.strategies.wakeup import Entry, Wake, commute
 
@@ -171,11 +171,18 @@ class Trail:
             if earlier != made_by:
                 if not self.dependent(other.step, state.step):
                     continue
-                # Actions of one actor come in their own order, unless there is a choice of them.
-                if other.step.action.actor != action.actor or action.key in other.keys:
+                if self._could_swap(other, state):
                     state.races.append(earlier)
             state.before |= other.before | 1 << earlier
             unknown &= ~other.before
+
+    def _could_swap(self, earlier: State, later: State) -> bool:
+        """Tell whether of two dependent steps, the later could have come first."""
+        action = later.step.action
+        # Actions of one actor come in their own order, unless there is a choice of them.
+        if earlier.step.action.actor == action.actor:
+            return action.key in earlier.keys
+        return could_swap(earlier.step, later.step, self._assume)
 
     def _made_possible_by(self, number: int, key: str) -> int:
         """Tell which step an action was possible since that was in a state; -1: since ever."""
