@@ -52,6 +52,8 @@ class Operation:
 
 def describe_bytes(data: bytes) -> str:
     """Say for people what some bytes are, in a few words."""
+    if not data:
+        return "nothing"
     first = data[:1]
     if not data.strip(first):
         return "zeroes" if first == b"\0" else f"0x{data[0]:02x} only"
