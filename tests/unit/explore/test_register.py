@@ -206,6 +206,23 @@ def test_no_search_is_needed_where_nothing_happens_at_the_same_time() -> None:
     assert unexplained(accesses, None, Budget(0)) is None
 
 
+def test_a_read_within_a_read_is_plain_too() -> None:
+    assert refused(read(0, 3, "a"), read(1, 2, "a"), write(4, 5, "b"), read(6, 7, "b")) is None
+
+
+def test_reads_may_see_what_was_there_before_and_after_a_discard() -> None:
+    discard = write(0, 7, None)
+    assert refused(discard, read(1, 5, "a"), read(2, 6, "b")) is None
+    assert refused(discard, read(1, 5, "a"), read(2, 6, "b"), read(3, 4, "c")) == 2
+
+
+def test_two_discards_that_may_have_failed_let_three_things_be_read() -> None:
+    discards = (write(0, None, None), write(1, None, None))
+    reads = (read(2, 6, "a"), read(3, 7, "b"), read(4, 8, "c"))
+    assert refused(*discards, *reads) is None
+    assert refused(*discards, *reads, read(5, 9, "d")) == 5
+
+
 # --- what a read could have returned ---
 
 
