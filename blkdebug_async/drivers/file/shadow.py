@@ -17,7 +17,7 @@ from blkdebug_async.block.ranges import Ranges
 from blkdebug_async.drivers.file.extents import find_extent
 from blkdebug_async.drivers.file.transfer import read_rest
 from blkdebug_async.errors import BlockError
-from blkdebug_async.units import KIB
+from blkdebug_async.units import KIB, align_up
 
 #: Bytes per page, as of most file systems, so that both tell the same about what is allocated.
 PAGE_SIZE: Final = 4 * KIB
@@ -144,7 +144,7 @@ class Shadow:
         if index in self._zeros or shown <= 0:
             return ZERO, alike
         what, found = find_extent(self.fd, offset, alike, align)
-        return what, min(found, alike)
+        return what, min(found, alike, align_up(shown, align))
 
     # --- pages ---
 
