@@ -35,17 +35,17 @@ class Maker(Protocol):
 def prints_of(thing: object, run: Maker) -> Prints:
     """Give a thing's footprints; the first time also its name."""
     prints: Prints | None = getattr(thing, _PRINTS, None)
-    if prints is None and not hasattr(thing, "__dict__"):
-        _, prints = _ELSEWHERE.get(thing, ("", None))
+    if prints is None:
+        prints = _elsewhere(thing)[1]
     if prints is None:
         maker = run.acting()
         kind = getattr(type(thing), "kind", None) or type(thing).__name__.lower()
         name = maker.number(f"{kind} {maker.path}".rstrip())
         prints = sync_footprint(name, Touch.READ), sync_footprint(name)
-        if hasattr(thing, "__dict__"):
+        try:
             setattr(thing, _NAME, name)
             setattr(thing, _PRINTS, prints)
-        else:
+        except AttributeError:
             _ELSEWHERE[thing] = name, prints
     return prints
 
@@ -53,12 +53,13 @@ def prints_of(thing: object, run: Maker) -> Prints:
 def name_of(thing: object) -> str | None:
     """Look up a thing's name; None: nobody has named it."""
     name: str | None = getattr(thing, _NAME, None)
-    return name if name is not None or hasattr(thing, "__dict__") else _name_elsewhere(thing)
+    return _elsewhere(thing)[0] if name is None else name
 
 
-def _name_elsewhere(thing: object) -> str | None:
-    found = _ELSEWHERE.get(thing)
-    return found and found[0]
+def _elsewhere(thing: object) -> tuple[str | None, Prints | None]:
+    if not _ELSEWHERE or not hasattr(thing, "__weakref__"):
+        return None, None
+    return _ELSEWHERE.get(thing, (None, None))
 
 
 def set_owner(thing: object, owner: Actor | None) -> None:

@@ -23,7 +23,8 @@ def footprint(node: str, offset: int, length: int, touch: Touch) -> Footprint:
 
 def footprints() -> st.SearchStrategy[Footprint]:
     offsets, lengths = st.integers(0, SIZE - 1), st.integers(1, 4)
-    return st.builds(footprint, st.sampled_from("ab"), offsets, lengths, st.sampled_from(Touch))
+    touches = st.sampled_from([Touch.READ, Touch.WRITE, Touch.FLUSH])
+    return st.builds(footprint, st.sampled_from("ab"), offsets, lengths, touches)
 
 
 class Nodes:
@@ -82,3 +83,10 @@ def test_changing_a_synchronisation_object_commutes_with_others_only() -> None:
 def test_a_synchronisation_object_is_no_node() -> None:
     assert is_sync(sync_footprint("a"))
     assert not is_sync(Footprint("a", 0, 1, Touch.WRITE))
+
+
+def test_what_is_counted_comes_in_any_order_but_for_what_changes_it() -> None:
+    counted = sync_footprint("all of group", Touch.COUNT)
+    assert commutes(counted, counted)
+    assert commutes(counted, sync_footprint("all of group", Touch.READ))
+    assert not commutes(counted, sync_footprint("all of group"))
