@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Final
 
+from blkdebug_async.explore.actions import Scheduler
 from blkdebug_async.explore.collecting import collecting_between_runs, tidy
 from blkdebug_async.explore.coverage import Coverage
 from blkdebug_async.explore.dependence import Assume
 from blkdebug_async.explore.record import Recorded
 from blkdebug_async.explore.report import Failure, Replayed, Report
 from blkdebug_async.explore.run import Conditions, Outcome, Scenario, kind_of, run_once
-from blkdebug_async.explore.shrink import shrink
+from blkdebug_async.explore.simplest import Make, simplest
 from blkdebug_async.explore.stored import Stored
 from blkdebug_async.explore.strategies.named import strategy_named
 from blkdebug_async.explore.strategies.replay import Deviations, Values
@@ -261,21 +262,12 @@ class _Search:
         found, error = failed.run.values, failed.error
         assert error is not None
         kind = kind_of(error)
-        runs = 0
-
-        def fails(values: list[int]) -> Recorded | None:
-            nonlocal runs
-            runs += 1
-            self._tell("shrinking", runs, self._limits.shrink_runs)
-            outcome = self._again(values)
-            same = outcome.error is not None and kind_of(outcome.error) == kind
-            return outcome.run if same else None
-
-        values, shrunk = found, False
+        values, runs, shrunk = found, 0, False
         if not isinstance(error, NotDeterministicError):
-            simplest = shrink(found, fails, budget=max(self._limits.shrink_runs, 1))
-            values, shrunk = simplest.values, simplest.finished
-            if simplest.run is None:
+            budget = max(self._limits.shrink_runs, 1)
+            best = simplest(found, self._maker(kind), budget=budget)
+            values, runs, shrunk = best.values, best.runs, best.finished
+            if not best.again:
                 error = _not_again(error)
         last = self._again(values, traced=True)
         if last.error is not None and kind_of(last.error) == kind:
@@ -295,6 +287,20 @@ class _Search:
             shrink_runs=runs,
             shrunk=shrunk,
         )
+
+    def _maker(self, kind: tuple[str, ...]) -> Make:
+        """Make what makes runs, and says whether they failed in some way."""
+        runs = 0
+
+        def make(scheduler: Scheduler, traced: bool) -> tuple[Recorded, bool]:
+            nonlocal runs
+            runs += 1
+            self._tell("shrinking", runs, self._limits.shrink_runs)
+            tidy()
+            outcome = run_once(self._scenario, scheduler, self._conditions, traced=traced)
+            return outcome.run, outcome.error is not None and kind_of(outcome.error) == kind
+
+        return make
 
     def _nearest_passing(self, values: Sequence[int]) -> Timeline | None:
         """Leave out one deviation after the other, the last one first, until the run passes."""
