@@ -1,7 +1,7 @@
 """What a run leaves behind when its main task is over: tasks, requests, errors, generators.
 
-To be asked before the loop is closed. All of it is looked up, and nothing is left to Python's
-garbage collector, so it is the same in each run.
+To be asked before the loop is closed. All of it is looked up rather than heard when Python throws
+it away, so it is the same in each run, as long as the garbage collector does not come in between.
 """
 
 from __future__ import annotations
