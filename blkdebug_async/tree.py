@@ -27,6 +27,7 @@ from blkdebug_async.drivers import find_driver
 from blkdebug_async.drivers.overlay import OverlayDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.errors import BlockError, OptionError
+from blkdebug_async.explore.choices import Choices
 from blkdebug_async.generic import (
     NodeOptions,
     Place,
@@ -401,6 +402,14 @@ class _NodeOpener:
     @property
     def compat(self) -> Compat:
         return self._tree.context.compat
+
+    @property
+    def choices(self) -> Choices:
+        return self._tree.context.choices
+
+    @property
+    def node_name(self) -> str:
+        return self._node.name
 
     def become_read_only(self) -> None:
         assert self._node.flags.auto_read_only

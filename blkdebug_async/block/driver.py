@@ -26,6 +26,7 @@ from blkdebug_async.block.tracked import Request
 from blkdebug_async.compat import Compat
 from blkdebug_async.errors import BlockError
 from blkdebug_async.events import Event
+from blkdebug_async.explore.choices import Choices
 from blkdebug_async.options.filename import FilenameParser, Gathered
 from blkdebug_async.options.reader import ChildOptions, OptionReader
 from blkdebug_async.options.tree import Options
@@ -54,6 +55,16 @@ class Opener(Protocol):
     @property
     def compat(self) -> Compat:
         """Which QEMU to follow where it is surprising."""
+        ...
+
+    @property
+    def choices(self) -> Choices:
+        """Who decides whatever may go either way."""
+        ...
+
+    @property
+    def node_name(self) -> str:
+        """Name of the driver's own node."""
         ...
 
     def become_read_only(self) -> None:

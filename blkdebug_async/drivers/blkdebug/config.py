@@ -17,7 +17,7 @@ from typing import Final, NamedTuple, assert_never
 
 from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.permissions import NAMES
-from blkdebug_async.compat import Compat
+from blkdebug_async.compat import SAFE, Compat
 from blkdebug_async.drivers.blkdebug.rules import (
     ANY_STATE,
     DEFAULT_IO_TYPES,
@@ -71,6 +71,8 @@ _RULE_OPTIONS: Final = {
     },
     _SET_STATE: {"event": Kind.STR, "state": Kind.NUMBER, "new_state": Kind.NUMBER},
 }
+#: What rules of both kinds have besides, where nobody wants to be told that QEMU has no such thing.
+_OUR_RULE_OPTIONS: Final = {"maybe": Kind.BOOL}
 _EVENTS: Final = tuple(Event)
 _EVENTS_OF_2018: Final = tuple(
     event for event in Event if event not in (Event.CLUSTER_ALLOC_SPACE, Event.NONE)
@@ -203,7 +205,8 @@ def _spell_rule(rule: Rule) -> tuple[str, Options] | None:
     match rule:
         case SetState():
             fields: Options = {"event": str(rule.event), "new_state": rule.new_state}
-            return _SET_STATE, fields | ({"state": rule.state} if rule.state else {})
+            maybe: Options = {"maybe": True} if rule.maybe else {}
+            return _SET_STATE, fields | ({"state": rule.state} if rule.state else {}) | maybe
         case InjectError():
             one = len(rule.iotypes) == 1
             if not one and rule.iotypes != DEFAULT_IO_TYPES:
@@ -216,6 +219,7 @@ def _spell_rule(rule: Rule) -> tuple[str, Options] | None:
                 "sector": (rule.sector, rule.sector is not None),
                 "once": (True, rule.once),
                 "immediately": (True, rule.immediately),
+                "maybe": (True, rule.maybe),
             }
             return _INJECT, {key: value for key, (value, said) in given.items() if said}
         case Suspend():
@@ -337,6 +341,8 @@ def _take_rules(
 
 
 def _rule_options(compat: Compat) -> Mapping[str, Mapping[str, Kind]]:
+    if compat == SAFE:
+        return {group: {**kinds, **_OUR_RULE_OPTIONS} for group, kinds in _RULE_OPTIONS.items()}
     if not compat.blkdebug_of_2018:
         return _RULE_OPTIONS
     return {
@@ -364,8 +370,10 @@ def _parse_rule(source: _Source, compat: Compat) -> Rule:
     except OptionError as error:
         raise _placed(error, source.place_of(key), compat) from None
     state = _as_int32(reader.take_number("state", ANY_STATE))
+    maybe = reader.take_bool("maybe", False)
     if not is_injection:
-        return SetState(event, _as_int32(reader.take_number("new_state", 0)), state)
+        new_state = _as_int32(reader.take_number("new_state", 0))
+        return SetState(event, new_state, state, maybe)
     sector = reader.take_number("sector", _ANY_SECTOR)
     return InjectError(
         event,
@@ -376,6 +384,7 @@ def _parse_rule(source: _Source, compat: Compat) -> Rule:
         sector=None if sector == _ANY_SECTOR else sector % _SECTOR_WRAP,
         once=reader.take_bool("once", False),
         immediately=reader.take_bool("immediately", False),
+        maybe=maybe,
     )
 
 

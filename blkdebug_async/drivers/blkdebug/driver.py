@@ -113,7 +113,7 @@ class BlkdebugDriver(FilterDriver):
         if not opener.compat.any_errno:
             self._warn_of_silent_events(opener)
         _refuse_to_hold_opening(self._rules)
-        self._use(RuleMachine(self._rules, opener.compat))
+        self._use(RuleMachine(self._rules, opener.compat, opener.choices, opener.node_name))
         self.file = await opener.open_child("image", self._image, FILTERED_CHILD)
         natural = FUA | MAY_UNMAP | (0 if opener.compat.blkdebug_of_2018 else NO_FALLBACK)
         self.write_flags = WRITE_UNCHANGED | (FUA & self.file.write_flags)

@@ -9,6 +9,9 @@ rules in the order of the configuration, while of two state changes the first on
 
 Armed rules meet all requests, until another event arms others or their turn is over.
 
+Where a rule that may or may not fire would, choices are asked; if it does not, it is as if it had
+not been for this request.
+
 No asyncio in here. Waiting, delaying and raising are the driver's business.
 
 QEMU: block/blkdebug.c, blkdebug_co_debug_event() and rule_check().
@@ -32,6 +35,7 @@ from blkdebug_async.drivers.blkdebug.rules import (
     check_errno,
 )
 from blkdebug_async.events import Event, IoType
+from blkdebug_async.explore.choices import Choices, Unchanged
 from blkdebug_async.trace import RequestView
 
 _Key = TypeVar("_Key")
@@ -55,13 +59,23 @@ class RuleMachine:
     Args:
         rules: In the order of the configuration, all injections before all state changes.
         compat: Which QEMU to follow where it is surprising.
+        choices: Decides about rules that may or may not fire; None: they do not.
+        name: What choices are told whose rules these are.
 
     Raises:
         OptionError: EINVAL; a rule has an impossible errno.
     """
 
-    def __init__(self, rules: Iterable[Rule] = (), compat: Compat = SAFE) -> None:
+    def __init__(
+        self,
+        rules: Iterable[Rule] = (),
+        compat: Compat = SAFE,
+        choices: Choices | None = None,
+        name: str = "blkdebug",
+    ) -> None:
         self._compat = compat
+        self._choices = choices or Unchanged()
+        self._name = name
         self._state = FIRST_STATE
         self._next_state = FIRST_STATE
         # Dictionaries used as ordered sets, oldest first; a key without rules is not there.
@@ -259,7 +273,9 @@ class RuleMachine:
             How it is to end; None: it is to reach the node below.
         """
         for entry, rule in reversed(self._armed.items()):
-            if rule.matches(iotype, offset, length):
+            if rule.matches(iotype, offset, length) and (
+                not rule.maybe or self._happens(entry, iotype)
+            ):
                 return self._inject(entry, rule)
         return None
 
@@ -293,8 +309,11 @@ class RuleMachine:
                         arms = True
                     self._armed[entry] = rule
                 case SetState():
-                    entry.matches += 1
-                    self._next_state = rule.new_state
+                    if not rule.maybe or self._happens(
+                        entry, None if request is None else request.op
+                    ):
+                        entry.matches += 1
+                        self._next_state = rule.new_state
                 case Suspend():
                     if self._holds(entry, rule, request):
                         yield rule.tag
@@ -315,10 +334,21 @@ class RuleMachine:
         entry.seen += 1
         if nth is not None and entry.seen < nth:
             return False
+        if rule.maybe and not self._happens(entry, None if request is None else request.op):
+            if nth is not None:
+                self._discard(entry)
+            return False
         entry.matches += 1
         if nth is not None or entry.matches == rule.count:
             self._discard(entry)
         return True
+
+    def _happens(self, entry: _Entry, op: IoType | None) -> bool:
+        """Ask choices whether a rule fires that may or may not do so."""
+        entry.asked += 1
+        on = "" if op is None else f" on {op}"
+        key = f"{self._name}: {_describe(entry.rule)}{on} #{entry.asked}"
+        return self._choices.choose(2, key) == 1
 
     def _discard(self, entry: _Entry) -> None:
         """Forget a rule everywhere."""
@@ -356,6 +386,20 @@ def _place(rule: Rule) -> Event | Phase:
     return rule.event
 
 
+def _describe(rule: Rule) -> str:
+    """Name a rule for choices, the same from run to run."""
+    match rule:
+        case InjectError():
+            where = "" if rule.sector is None else f" in sector {rule.sector}"
+            return f"inject-error {rule.errno} at {rule.event}{where}"
+        case SetState():
+            return f"set-state {rule.new_state} at {rule.event}"
+        case Suspend():
+            return f"break {rule.tag}"
+        case _:
+            assert_never(rule)
+
+
 def _drop(table: dict[_Key, dict[_Entry, None]], key: _Key, entry: _Entry) -> None:
     """Take an entry out of an ordered set, and the set out of its table when it is empty."""
     entries = table[key]
@@ -373,4 +417,6 @@ class _Entry:
     matches: int = 0
     #: How many requests a breakpoint has counted towards its nth.
     seen: int = 0
+    #: How often choices were asked about it.
+    asked: int = 0
     gone: bool = False

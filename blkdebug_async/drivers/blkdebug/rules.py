@@ -55,6 +55,9 @@ class InjectError:
     once: bool = False
     #: Fail at once; otherwise the loop turns once before the request fails.
     immediately: bool = False
+    #: Ours: only where the choices of open_disk() say so, each time that a request would fail.
+    #: Left alone, none does; an exploration tries both.
+    maybe: bool = False
 
     def __post_init__(self) -> None:
         _set(self, "event", event_named(self.event))
@@ -83,6 +86,8 @@ class SetState:
     new_state: int
     #: The state in which the event does so; 0: any.
     state: int = ANY_STATE
+    #: Ours: only where choices say so, as in InjectError.
+    maybe: bool = False
 
     def __post_init__(self) -> None:
         _set(self, "event", event_named(self.event))
@@ -159,6 +164,8 @@ class Suspend:
     predicate: Predicate | None = None
     #: It is gone after holding so many requests; None: it stays until removed. QEMU: 1.
     count: int | None = 1
+    #: Only where choices say so, as in InjectError.
+    maybe: bool = False
 
     def __post_init__(self) -> None:
         if (self.event is None) == (self.phase is None):

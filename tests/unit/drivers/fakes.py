@@ -12,6 +12,7 @@ from blkdebug_async.block.tracked import Request
 from blkdebug_async.compat import SAFE, Compat
 from blkdebug_async.errors import BlockError
 from blkdebug_async.events import Event, IoType
+from blkdebug_async.explore.choices import Choices, Unchanged
 from blkdebug_async.options.reader import OptionReader
 from blkdebug_async.options.tree import Scalar
 
@@ -96,6 +97,8 @@ class FakeOpener:
         self._child = child
         self.flags = flags or OpenFlags()
         self.compat: Compat = SAFE
+        self.choices: Choices = Unchanged()
+        self.node_name = "node"
         #: What was warned of.
         self.warnings: list[str] = []
         #: What was opened: name of the edge, source, role.

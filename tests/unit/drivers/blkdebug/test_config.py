@@ -15,6 +15,7 @@ from blkdebug_async.drivers.blkdebug.config import (
     apply_limits,
     check_limits,
     parse_config,
+    spell_options,
     take_config_name,
 )
 from blkdebug_async.drivers.blkdebug.rules import InjectError, Rule, SetState
@@ -116,6 +117,31 @@ def test_state_change_may_say_everything() -> None:
         "set-state.new_state": "2",
     }
     assert parse(options).rules == (SetState(Event.L2_LOAD, new_state=2, state=1),)
+
+
+def test_rules_of_both_kinds_may_be_told_to_fire_only_maybe() -> None:
+    options: Options = injection(maybe="on") | {
+        "set-state.event": "l2_load",
+        "set-state.maybe": True,
+    }
+    assert parse(options).rules == (
+        InjectError(Event.READ_AIO, maybe=True),
+        SetState(Event.L2_LOAD, new_state=0, maybe=True),
+    )
+    assert parse({}, '[inject-error]\nevent = "read_aio"\nmaybe = "on"\n').rules == (
+        InjectError(Event.READ_AIO, maybe=True),
+    )
+
+
+@pytest.mark.parametrize("compat", [QEMU_7_2, SEED])
+def test_no_rule_fires_maybe_where_qemu_is_followed(compat: Compat) -> None:
+    message = "Unknown option 'maybe' for [inject-error]"
+    assert complaint(injection(maybe="on"), compat=compat).endswith(message)
+
+
+def test_rules_that_fire_maybe_are_spelt_again_as_they_were_read() -> None:
+    rules = (InjectError(Event.READ_AIO, maybe=True), SetState(Event.L2_LOAD, 2, maybe=True))
+    assert parse(spell_options(BlkdebugConfig(), rules)).rules == rules
 
 
 def test_injections_come_first_and_those_of_the_file_before_others() -> None:

@@ -564,6 +564,22 @@ def test_rules_and_breakpoints_work_as_ever() -> None:
     explored(scenario)
 
 
+@pytest.mark.parametrize(("chosen", "expected"), [(0, "."), (1, "failed")])
+def test_whether_a_rule_fires_that_may_is_chosen(chosen: int, expected: str) -> None:
+    async def scenario() -> str:
+        rule = {"event": "read_aio", "maybe": True}
+        tree = {"driver": "blkdebug", "node-name": "rules", "image": MEMORY, "inject-error": [rule]}
+        async with open_disk({"driver": "raw", "file": tree}) as disk:
+            try:
+                return await seen(disk)
+            except InjectedError:
+                return "failed"
+
+    scheduler = Completing(chosen={"inject-error": chosen})
+    assert explored(scenario, scheduler) == expected
+    assert scheduler.asked == [(2, "rules: inject-error 5 at read_aio on read #1")]
+
+
 def test_the_scheduler_decides_for_the_tree_too() -> None:
     async def scenario() -> None:
         async with open_disk(MEMORY) as disk, asyncio.TaskGroup() as group:
