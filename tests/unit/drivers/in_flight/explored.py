@@ -1,4 +1,4 @@
-"""Runs whose requests complete as a test says."""
+"""Disks in runs whose requests complete as a test says."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
+from blkdebug_async import Disk
 from blkdebug_async.explore.actions import Action, Kind, Scheduler
 from blkdebug_async.explore.loop import ExploringLoop
+from blkdebug_async.units import KIB
 from tests.unit.explore.loop_schedulers import Listed
 
 _T = TypeVar("_T")
+
+MEMORY: Mapping[str, object] = {"driver": "memory", "size": 4 * KIB}
 
 
 @dataclass
@@ -62,3 +66,15 @@ def explored(
         return loop.run_until_complete(loop.create_task(scenario(), name="main"))
     finally:
         loop.abandon()
+
+
+async def write(disk: Disk, offset: int, letter: str, length: int = 512) -> None:
+    await disk.pwrite(offset, letter.encode() * length)
+
+
+async def seen(disk: Disk, offset: int = 0, length: int = 512) -> str:
+    """Read, and say in letters what is in each sector."""
+    data = await disk.pread(offset, length)
+    letters = [data[start : start + 512] for start in range(0, length, 512)]
+    assert all(len(set(sector)) == 1 for sector in letters)
+    return "".join(chr(sector[0] or ord(".")) for sector in letters)
