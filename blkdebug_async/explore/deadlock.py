@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from blkdebug_async.explore.task_names import path_of
 
 #: Packages whose frames say how somebody waits, but not where in the scenario.
 _LIBRARIES: Final = ("asyncio", "anyio", "blkdebug_async")
+#: What is awaited for the next value of an async generator.
+_STEPS: Final = ("anext_awaitable", "async_generator_asend", "async_generator_athrow")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +73,21 @@ def frames_of(awaited: object) -> Iterator[FrameType]:
                 frame, inner = awaited.gi_frame, awaited.gi_yieldfrom
             case AsyncGeneratorType():
                 frame, inner = awaited.ag_frame, awaited.ag_await
+            case _ if type(awaited).__name__ in _STEPS:
+                frame, inner = None, _stepping(awaited)
             case _:
                 return
         if frame is not None:
             yield frame
         awaited = inner
+
+
+def _stepping(step: object) -> object:
+    """Give the async generator whose next step something is, which does not tell itself."""
+    found = gc.get_referents(step)
+    return next((each for each in found if isinstance(each, AsyncGeneratorType)), None) or next(
+        (each for each in found if type(each).__name__ in _STEPS), None
+    )
 
 
 def own_frame(frames: list[FrameType]) -> FrameType | None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 
 import pytest
 
@@ -43,6 +43,29 @@ def test_a_deadlock_says_where_in_the_scenario_somebody_waits() -> None:
     where = waits(two_locks_in_both_orders())["two_locks_in_both_orders/take"].where
     assert where.startswith(__file__)
     assert where.endswith("in take")
+
+
+async def one_by_one() -> AsyncIterator[int]:
+    yield 1
+    await asyncio.Event().wait()
+
+
+async def all_of_them() -> None:
+    async for _ in one_by_one():
+        pass
+
+
+async def the_next_of_them() -> None:
+    generator = one_by_one()
+    await anext(generator)
+    await anext(generator, None)
+
+
+@pytest.mark.parametrize("main", [all_of_them, the_next_of_them])
+def test_a_deadlock_says_where_in_an_async_generator_somebody_waits(
+    main: Callable[[], Coroutine[object, object, None]],
+) -> None:
+    assert waits(main())[main.__name__].where.endswith("in one_by_one")
 
 
 def test_a_deadlock_is_told_in_lines() -> None:
