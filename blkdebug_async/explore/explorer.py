@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import Executor
+from contextlib import closing, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from time import perf_counter
 from typing import Final
 
 from blkdebug_async.explore.actions import Scheduler
+from blkdebug_async.explore.careful import RunDiedError
 from blkdebug_async.explore.collecting import collecting_between_runs, tidy
 from blkdebug_async.explore.coverage import Coverage
 from blkdebug_async.explore.dependence import Assume
-from blkdebug_async.explore.record import Recorded
+from blkdebug_async.explore.jobs import Jobs
+from blkdebug_async.explore.record import Recorded, without_tail
 from blkdebug_async.explore.report import Failure, Replayed, Report
 from blkdebug_async.explore.run import Conditions, Outcome, Scenario, kind_of, run_once
+from blkdebug_async.explore.scenarios import NamedScenario, scenario_named
 from blkdebug_async.explore.simplest import Make, simplest
 from blkdebug_async.explore.stored import Stored
 from blkdebug_async.explore.strategies.named import strategy_named
@@ -66,10 +71,12 @@ class Limits:
     seconds: float | None
     #: Most runs for shrinking.
     shrink_runs: int
+    #: Asked between runs: True, they are to end. None: they never are.
+    stop: Callable[[], bool] | None = None
 
 
 def explore(  # noqa: PLR0913  all but the first are named
-    scenario: Scenario,
+    scenario: Scenario | str,
     *,
     runs: int = 2000,
     seed: int = 0,
@@ -82,13 +89,15 @@ def explore(  # noqa: PLR0913  all but the first are named
     store: str | os.PathLike[str] | None = STORE,
     name: str | None = None,
     conditions: Conditions | None = None,
+    jobs: int | Executor = 1,
     progress: Callable[[Progress], None] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Report:
     """Run a scenario under many schedules, and report the simplest one that fails.
 
     Args:
         scenario: Makes a fresh coroutine for each run. It should be deterministic but for what the
-            loop decides.
+            loop decides. Or its name, as "module:function" or "path/to/file.py:function".
         runs: Most runs to make, >= 1.
         seed: The same seed makes the same runs.
         strategy: Which runs to make: a name (strategies.named.NAMES) or a strategy of one's own.
@@ -101,19 +110,29 @@ def explore(  # noqa: PLR0913  all but the first are named
         store: Folder where tokens of failures are kept and looked for; None: nowhere.
         name: What they are kept under; None: the scenario's own name.
         conditions: What holds for every run.
+        jobs: In how many processes to make runs, >= 1; or an executor of processes, here or on a
+            cluster. More than one need a scenario that is known by a name. What is found is the
+            same, sooner. Runs of dpor are made in this process.
         progress: Called some ten times a second.
+        stop: Asked between runs: True ends it all, and what is known then is reported.
 
     Raises:
-        ValueError: There is no such strategy.
+        ValueError: There is no such strategy, or no process is to make runs.
         TokenError: One of the tokens is none.
+        ScenarioError: There is no scenario of that name.
+        NotPortableError: Other processes cannot be told what the scenario is.
+        JobsError: Other processes cannot make runs of it.
     """
+    if isinstance(scenario, str):
+        scenario = scenario_named(scenario)
     stored = None if store is None else Stored(store, name or _name(scenario))
     tokens = (*tokens, *(stored.tokens() if stored else ()))
     if isinstance(strategy, str):
         strategy = strategy_named(strategy, seed=seed, tokens=tokens, assume=Assume(assume))
-    limits = Limits(runs, seconds, shrink_runs)
+    limits = Limits(runs, seconds, shrink_runs, stop)
     search = _Search(scenario, strategy, conditions or Conditions(), limits, progress)
     search.expect(sometimes)
+    search.hire(jobs)
     with collecting_between_runs():
         report = search.report()
     if report.failure and stored:
@@ -124,7 +143,7 @@ def explore(  # noqa: PLR0913  all but the first are named
 
 
 def replay(
-    scenario: Scenario,
+    scenario: Scenario | str,
     token: str | Sequence[int],
     *,
     conditions: Conditions | None = None,
@@ -138,7 +157,10 @@ def replay(
 
     Raises:
         TokenError: It is no token.
+        ScenarioError: There is no scenario of that name.
     """
+    if isinstance(scenario, str):
+        scenario = scenario_named(scenario)
     scheduler = Deviations(decode(token)) if isinstance(token, str) else Values(token)
     with collecting_between_runs():
         outcome = run_once(scenario, scheduler, conditions, traced=True)
@@ -169,6 +191,14 @@ class _Search:
         self._reached: dict[str, bool] = {}
         self._began = perf_counter()
         self._told = self._began
+        self._jobs: Jobs | None = None
+
+    def hire(self, jobs: int | Executor) -> None:
+        """Have runs made in other processes, unless it is one."""
+        if isinstance(jobs, int) and jobs < 1:
+            raise ValueError(f"jobs is how many processes make runs, at least 1, and not {jobs}")
+        if jobs != 1:
+            self._jobs = Jobs(self._scenario, self._conditions, jobs)
 
     def expect(self, names: Sequence[str]) -> None:
         """Hear what must happen in some run."""
@@ -196,23 +226,30 @@ class _Search:
 
     def _first_failure(self) -> Outcome | None:
         """Make runs until one fails, all are made, or time is up."""
-        for outcome in self._outcomes():
-            self._coverage.add(outcome.run)
-            self._steps += outcome.steps
-            self._cut += outcome.ending is Ending.CUT
-            for name, reached in outcome.reached.items():
-                self._reached[name] = self._reached.get(name, False) or reached
-            self._strategy.heard(outcome.run, outcome.ending)
-            if self._coverage.runs == 1 and (error := self._unlike(outcome)):
-                return replace(outcome, ending=Ending.FAILED, error=error)
-            if outcome.ending is Ending.FAILED:
-                return outcome
-            if self._is_over():
-                break
+        with closing(self._outcomes()) as outcomes:
+            for outcome in outcomes:
+                self._hear(outcome)
+                if self._coverage.runs == 1 and (error := self._unlike(outcome)):
+                    return replace(outcome, ending=Ending.FAILED, error=error)
+                if outcome.ending is Ending.FAILED:
+                    return outcome
+                if self._is_over():
+                    break
         return None
 
-    def _outcomes(self) -> Iterator[Outcome]:
-        """Make the strategy's runs, one after the other."""
+    def _hear(self, outcome: Outcome) -> None:
+        self._coverage.add(outcome.run)
+        self._steps += outcome.steps
+        self._cut += outcome.ending is Ending.CUT
+        for name, reached in outcome.reached.items():
+            self._reached[name] = self._reached.get(name, False) or reached
+        self._strategy.heard(outcome.run, outcome.ending)
+
+    def _outcomes(self) -> Generator[Outcome, None, None]:
+        """Make the strategy's runs, and give each before the strategy is asked for more."""
+        if self._jobs is not None:
+            yield from self._jobs.outcomes(self._strategy, self._limits.runs, self._is_over)
+            return
         number = 0
         while not self._strategy.exhausted:
             tidy()
@@ -226,8 +263,12 @@ class _Search:
             self._told = now
             self._tell("exploring", self._coverage.runs, self._limits.runs)
         seconds = self._limits.seconds
-        late = seconds is not None and now - self._began >= seconds
-        return late or self._coverage.runs >= self._limits.runs
+        runs = self._coverage.runs
+        late = seconds is not None and now - self._began >= seconds and runs > 0
+        return late or runs >= self._limits.runs or self._stopped()
+
+    def _stopped(self) -> bool:
+        return self._limits.stop is not None and self._limits.stop()
 
     def _tell(self, phase: str, runs: int, most_runs: int) -> None:
         if self._progress is not None:
@@ -252,6 +293,8 @@ class _Search:
 
     def _unlike(self, first: Outcome) -> NotDeterministicError | None:
         """Make a run twice more, and say where the two differ."""
+        if isinstance(first.error, RunDiedError):
+            return None
         runs = [self._again(first.run.values, traced=True) for _ in range(2)]
         return _difference(first.run, runs[0].run) or _difference(runs[0].run, runs[1].run)
 
@@ -261,31 +304,40 @@ class _Search:
         """Shrink a failure, and find out all about it."""
         found, error = failed.run.values, failed.error
         assert error is not None
+        if isinstance(error, RunDiedError):
+            # Made here, this process would end too.
+            return self._failure_of(failed, error, found)
         kind = kind_of(error)
         values, runs, shrunk = found, 0, False
         if not isinstance(error, NotDeterministicError):
             budget = max(self._limits.shrink_runs, 1)
             best = simplest(found, self._maker(kind), budget=budget)
-            values, runs, shrunk = best.values, best.runs, best.finished
+            values, runs = best.values, best.runs
+            shrunk = best.finished and not self._stopped()
             if not best.again:
                 error = _not_again(error)
         last = self._again(values, traced=True)
         if last.error is not None and kind_of(last.error) == kind:
             error = last.error
+        told = self._failure_of(last, error, found)
+        passing = None if self._stopped() else self._nearest_passing(values)
+        return replace(told, values=values, passing=passing, shrink_runs=runs, shrunk=shrunk)
+
+    def _failure_of(self, last: Outcome, error: BaseException, found: tuple[int, ...]) -> Failure:
+        """Put together what one run tells of a failure; it was traced."""
         assert last.timeline is not None
-        deviations = tuple(last.run.decisions[at] for at in last.run.deviations)
         return Failure(
             token=encode(last.run),
             error=error,
             runs=self._coverage.runs,
-            deviations=deviations,
-            values=values,
+            deviations=tuple(last.run.decisions[at] for at in last.run.deviations),
+            values=without_tail(last.run.values),
             run=last.run,
             timeline=last.timeline,
-            passing=self._nearest_passing(values),
+            passing=None,
             found=found,
-            shrink_runs=runs,
-            shrunk=shrunk,
+            shrink_runs=0,
+            shrunk=False,
         )
 
     def _maker(self, kind: tuple[str, ...]) -> Make:
@@ -296,6 +348,8 @@ class _Search:
             nonlocal runs
             runs += 1
             self._tell("shrinking", runs, self._limits.shrink_runs)
+            if runs > 1 and self._stopped():
+                return Recorded((), ()), False
             tidy()
             outcome = run_once(self._scenario, scheduler, self._conditions, traced=traced)
             return outcome.run, outcome.error is not None and kind_of(outcome.error) == kind
@@ -313,6 +367,10 @@ class _Search:
 
 
 def _name(scenario: Scenario) -> str:
+    if isinstance(scenario, NamedScenario):
+        scenario = scenario.function
+    while isinstance(scenario, partial):
+        scenario = scenario.func
     module = getattr(scenario, "__module__", "")
     return f"{module}.{getattr(scenario, '__qualname__', repr(type(scenario)))}"
 
