@@ -138,7 +138,7 @@ def test_a_task_that_waits_inside_of_generators_is_found() -> None:
         async for _ in numbers():  # type: ignore[attr-defined]
             pass
 
-    assert waits(main())["main"].where.endswith("in main")
+    assert waits(main())["main"].where.endswith("in wait_for_ever")
 
 
 def test_nothing_is_left_over_after_a_deadlock(caplog: pytest.LogCaptureFixture) -> None:
