@@ -79,8 +79,8 @@ class _NotedChild(Child):
         if any(each.driver.name in _KEEP_NOTHING for each in nodes):
             self._history.left_out.add(self._disk)
         self.preadv = self._preadv
-        self.preadv_nowait = self._preadv_nowait
         self.nowait = _NotedNowait(node, self._history, self._disk)
+        self.preadv_nowait = self.nowait.preadv
 
     async def _preadv(
         self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
@@ -91,17 +91,11 @@ class _NotedChild(Child):
         else:
             await self._note(IoType.READ, offset, length, request, filled=iov)
 
-    def _preadv_nowait(self, offset: int, length: int, iov: Iovec) -> bool:
-        return self.nowait.preadv(offset, length, iov)
-
     def pwritev(
         self, offset: int, length: int, iov: Iovec, flags: int, parent: Request | None
     ) -> Coroutine[object, None, None]:
         request = super().pwritev(offset, length, iov, flags, parent)
         return self._note(IoType.WRITE, offset, length, request, written=iov.tobytes())
-
-    def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
-        return self.nowait.pwritev(offset, length, iov, flags)
 
     def pwrite_zeroes(
         self, offset: int, length: int, flags: int, parent: Request | None

@@ -145,7 +145,7 @@ class Child:
 
     def pwritev_nowait(self, offset: int, length: int, iov: Iovec, flags: int) -> bool:
         assert self.permissions.taken & (perms.WRITE | perms.WRITE_UNCHANGED)
-        return self.node.nowait.pwritev(offset, length, iov, flags)
+        return self.nowait.pwritev(offset, length, iov, flags)
 
     def pwrite_zeroes(
         self, offset: int, length: int, flags: int, parent: Request | None

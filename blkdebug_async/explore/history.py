@@ -94,6 +94,9 @@ class Verdict:
     undecided: int
 
 
+_NOTHING_FOUND: Final = Verdict(None, 0)
+
+
 def nobody() -> tuple[str, int | None]:
     """Say that it is not known who acts, nor how many steps are over."""
     return "", None
@@ -184,6 +187,8 @@ class History(list[Operation]):
         Args:
             unit: As in judge().
         """
+        if not self:
+            return _NOTHING_FOUND
         if not self.left_out:
             return judge(self, unit=unit)
         return judge((each for each in self if each.disk not in self.left_out), unit=unit)

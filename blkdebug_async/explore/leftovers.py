@@ -7,7 +7,7 @@ it away, so it is the same in each run, as long as the garbage collector does no
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from types import AsyncGeneratorType
 
 from blkdebug_async.explore.deadlock import describe_wait
@@ -23,9 +23,12 @@ def leftovers(loop: ExploringLoop) -> tuple[str, ...]:
     """
     tasks = _tasks_of(loop)
     lines = [_unfinished(task) for task in tasks if not _is_over(task)]
-    lines += _in_flight(loop)
-    lines += (_unheard(task) for task in tasks if _is_unheard(task))
-    lines += _generators(loop)
+    if flying := loop.exploration.left_in_flight():
+        lines += _in_flight([action.key for action in flying])
+    lines += [_unheard(task) for task in tasks if _is_unheard(task)]
+    alive: Collection[object] = getattr(loop, "_asyncgens", ())
+    if alive:
+        lines += _generators(alive)
     return tuple(lines)
 
 
@@ -43,7 +46,7 @@ def _tasks_of(loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[object]]:
     everyone = getattr(asyncio.tasks, "_all_tasks", None)
     if everyone is None:
         everyone = asyncio.all_tasks(loop)
-    return sorted((task for task in list(everyone) if task.get_loop() is loop), key=hash)
+    return sorted([task for task in list(everyone) if task.get_loop() is loop], key=hash)
 
 
 def _is_over(task: asyncio.Task[object]) -> bool:
@@ -62,8 +65,7 @@ def _unfinished(task: asyncio.Task[object]) -> str:
     return f"task {wait.task} is not done: it {does}, at {wait.where}{cancelled}"
 
 
-def _in_flight(loop: ExploringLoop) -> Iterator[str]:
-    keys = [action.key for action in loop.exploration.left_in_flight()]
+def _in_flight(keys: list[str]) -> Iterator[str]:
     for key in keys:
         if key:
             yield f"{key} is still in flight"
@@ -85,8 +87,7 @@ def _error_of(task: asyncio.Task[object]) -> BaseException:
     return error
 
 
-def _generators(loop: ExploringLoop) -> Iterator[str]:
-    alive: Iterable[object] = getattr(loop, "_asyncgens", ())
+def _generators(alive: Iterable[object]) -> Iterator[str]:
     for generator in alive:
         if isinstance(generator, AsyncGeneratorType) and generator.ag_frame is not None:
             frame = generator.ag_frame

@@ -133,6 +133,10 @@ def test_a_write_that_failed_may_be_seen_later() -> None:
     assert check_history(session.history) is None
 
 
+def test_where_nothing_was_asked_nothing_is_wrong() -> None:
+    assert History().judge() == Verdict(None, 0)
+
+
 def test_moments_rise_with_each_beginning_and_each_end() -> None:
     session = Session()
     outer = session.begin(IoType.WRITE, 0, SECTOR, sector("a"))
