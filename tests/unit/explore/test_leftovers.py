@@ -81,8 +81,7 @@ def test_a_task_that_waits_is_told_with_what_for_and_where() -> None:
         await asyncio.sleep(0)
 
     assert left_by(scenario) == [
-        "task main/waiter is not done: it waits for event main,"
-        " at test_leftovers.py in wait_for"
+        "task main/waiter is not done: it waits for event main, at test_leftovers.py in wait_for"
     ]
 
 
