@@ -12,6 +12,11 @@ What is known of requests:
 - What was there before the first write is not known either, unless somebody says so.
 
 Flushes decide nothing here: they matter when power is lost.
+
+Only disks are judged that nobody else changes: one that shares a node with another disk, other than
+as the top of both, is left out, and so is one that keeps nothing. A file opened twice is two disks.
+Where only one order is tried of steps that share nothing (assume="disk-only"), whether one request
+was over before another began is seen in one way only, so a violation in the other may be missed.
 """
 
 from __future__ import annotations
