@@ -1,0 +1,100 @@
+"""Drained sections: nothing is in flight in them, and all goes on after them."""
+
+from __future__ import annotations
+
+import asyncio
+
+from blkdebug_async import Disk, open_disk
+from blkdebug_async.explore import cancel_sometime, sometimes
+from tests.explored.exploring import exhaust, together
+
+SECTOR = 512
+
+
+def memory() -> dict[str, object]:
+    return {"driver": "raw", "file": {"driver": "memory", "size": 4 * SECTOR}}
+
+
+def in_flight(disk: Disk) -> int:
+    return sum(len(node.tracker.requests) for node in disk.root.walk())
+
+
+async def drain_and_look(disk: Disk, turns: int = 2) -> None:
+    async with disk.drained():
+        for _ in range(turns):
+            assert not in_flight(disk)
+            await asyncio.sleep(0)
+        assert not in_flight(disk)
+
+
+def test_nothing_is_in_flight_in_a_drained_section() -> None:
+    async def scenario() -> None:
+        async with open_disk(memory()) as disk:
+
+            async def write(offset: int) -> None:
+                await disk.pwrite(offset, b"x" * SECTOR)
+                sometimes("written before the drain", drainer.done() is False)
+
+            async with asyncio.TaskGroup() as group:
+                drainer = group.create_task(drain_and_look(disk), name="drainer")
+                group.create_task(write(0), name="writer")
+            assert await disk.pread(0, SECTOR) == b"x" * SECTOR
+
+    exhaust(scenario)
+
+
+def test_drained_sections_at_the_same_time_hold_all_requests_until_the_last_is_left() -> None:
+    async def scenario() -> None:
+        async with open_disk(memory()) as disk:
+            await together(
+                one=drain_and_look(disk, 1),
+                two=drain_and_look(disk, 1),
+                writer=disk.pwrite(0, b"x" * SECTOR),
+            )
+            assert await disk.pread(0, SECTOR) == b"x" * SECTOR
+
+    exhaust(scenario)
+
+
+def test_a_cancelled_drain_lets_requests_go_on() -> None:
+    async def scenario() -> None:
+        async with open_disk(memory()) as disk:
+            async with asyncio.TaskGroup() as group:
+                doomed = group.create_task(drain_and_look(disk, 1), name="doomed")
+                cancel_sometime(doomed)
+                group.create_task(disk.pwrite(0, b"x" * SECTOR), name="writer")
+            sometimes("cancelled", doomed.cancelled())
+            assert await disk.pread(0, SECTOR) == b"x" * SECTOR
+
+    exhaust(scenario)
+
+
+def test_a_request_cancelled_while_it_waits_for_the_end_of_a_section_is_gone() -> None:
+    async def scenario() -> None:
+        async with open_disk(memory()) as disk:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(drain_and_look(disk, 1), name="drainer")
+                doomed = group.create_task(disk.pwrite(0, b"x" * SECTOR), name="doomed")
+                cancel_sometime(doomed)
+            assert not in_flight(disk)
+            sometimes("cancelled", doomed.cancelled())
+
+    exhaust(scenario)
+
+
+def test_closing_waits_for_what_is_in_flight() -> None:
+    async def scenario() -> None:
+        disk = await open_disk(memory())
+
+        async def write() -> None:
+            try:
+                await disk.pwrite(0, b"x" * SECTOR)
+            except (OSError, ValueError):
+                sometimes("closed before the write")
+            else:
+                sometimes("written before the close")
+
+        await together(writer=write(), closer=disk.close())
+        assert disk.closed
+
+    exhaust(scenario)

@@ -1,0 +1,169 @@
+"""Padding, serialising and splitting, under every class of schedules."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+import pytest
+
+from blkdebug_async import Disk, DiskOpening, Event, InjectError, open_disk
+from blkdebug_async.explore import cancel_sometime, choose, sometimes
+from tests.explored.exploring import exhaust, together
+
+BLOCK = 512
+
+
+def blocks(count: int = 2, **limits: int) -> DiskOpening:
+    """A disk of blocks which are read and written as a whole."""
+    image = {"driver": "memory", "size": count * BLOCK}
+    below = {"driver": "blkdebug", "align": BLOCK, "image": image, **limits}
+    return open_disk({"driver": "raw", "file": below})
+
+
+async def write(disk: Disk, letter: str, offset: int, length: int) -> None:
+    await disk.pwrite(offset, letter.encode() * length)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_writes_to_parts_of_one_block_lose_nothing_of_each_other(count: int) -> None:
+    async def scenario() -> None:
+        letters = "abc"[:count]
+        async with blocks(1) as disk:
+            parts = {
+                letter: write(disk, letter, 100 * number, 100)
+                for number, letter in enumerate(letters)
+            }
+            await together(**parts)
+            content = await disk.pread(0, BLOCK)
+        expected = b"".join(letter.encode() * 100 for letter in letters)
+        assert content == expected.ljust(BLOCK, b"\0")
+
+    exhaust(scenario)
+
+
+def test_overlapping_parts_of_one_block_come_one_after_the_other() -> None:
+    async def scenario() -> None:
+        async with blocks(1) as disk:
+            await together(a=write(disk, "a", 0, 200), b=write(disk, "b", 100, 200))
+            content = await disk.pread(0, 300)
+        a_last, b_last = b"a" * 200 + b"b" * 100, b"a" * 100 + b"b" * 200
+        assert content in (a_last, b_last)
+        sometimes("a last", content == a_last)
+        sometimes("b last", content == b_last)
+
+    exhaust(scenario)
+
+
+def test_a_whole_block_and_a_part_of_it_come_one_after_the_other() -> None:
+    async def scenario() -> None:
+        async with blocks(1) as disk:
+            await together(part=write(disk, "p", 100, 100), whole=write(disk, "w", 0, BLOCK))
+            content = await disk.pread(0, BLOCK)
+        whole_last = b"w" * BLOCK
+        part_last = b"w" * 100 + b"p" * 100 + b"w" * (BLOCK - 200)
+        assert content in (whole_last, part_last)
+        sometimes("whole last", content == whole_last)
+        sometimes("part last", content == part_last)
+
+    exhaust(scenario)
+
+
+def test_a_part_across_two_blocks_harms_neither() -> None:
+    async def scenario() -> None:
+        async with blocks(2) as disk:
+            await together(
+                across=write(disk, "x", BLOCK - 10, 20),
+                first=write(disk, "f", 0, 10),
+                last=write(disk, "l", 2 * BLOCK - 10, 10),
+            )
+            content = await disk.pread(0, 2 * BLOCK)
+        assert content[:10] == b"f" * 10
+        assert content[BLOCK - 10 : BLOCK + 10] == b"x" * 20
+        assert content[-10:] == b"l" * 10
+
+    exhaust(scenario)
+
+
+def test_zeroes_and_a_write_to_one_block_lose_nothing_of_each_other() -> None:
+    async def scenario() -> None:
+        async with blocks(1) as disk:
+            await disk.pwrite(0, b"o" * BLOCK)
+            await together(zero=disk.pwrite_zeroes(0, 100), write=write(disk, "w", 100, 100))
+            content = await disk.pread(0, 300)
+        assert content == bytes(100) + b"w" * 100 + b"o" * 100
+
+    exhaust(scenario)
+
+
+def test_a_read_sees_each_block_of_a_split_write_before_or_after_it() -> None:
+    async def scenario() -> None:
+        async with blocks(2, **{"max-transfer": BLOCK}) as disk:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(write(disk, "w", 0, 2 * BLOCK), name="write")
+                reading = group.create_task(disk.pread(0, 2 * BLOCK), name="read")
+            data = reading.result()
+        seen = data[:BLOCK], data[BLOCK:]
+        assert all(block in (bytes(BLOCK), b"w" * BLOCK) for block in seen)
+        sometimes("the first block only", seen == (b"w" * BLOCK, bytes(BLOCK)))
+
+    exhaust(scenario)
+
+
+def test_a_cancelled_part_is_written_or_not_and_harms_no_other() -> None:
+    async def scenario() -> None:
+        async with blocks(1) as disk:
+            async with asyncio.TaskGroup() as group:
+                doomed = group.create_task(write(disk, "d", 0, 100), name="doomed")
+                cancel_sometime(doomed)
+                group.create_task(write(disk, "o", 100, 100), name="other")
+            content = await disk.pread(0, 200)
+        assert content[100:] == b"o" * 100
+        assert content[:100] in (bytes(100), b"d" * 100)
+        sometimes("cancelled", doomed.cancelled())
+        sometimes("cancelled and written", doomed.cancelled() and content[:1] == b"d")
+        sometimes("cancelled and not written", doomed.cancelled() and content[:1] == b"\0")
+
+    exhaust(scenario)
+
+
+@pytest.mark.parametrize("event", [Event.PWRITEV_RMW_HEAD, Event.PWRITEV])
+def test_a_part_that_fails_lets_the_others_go_on(event: Event) -> None:
+    async def scenario() -> None:
+        rule = InjectError(event=event, once=True, immediately=choose(2, "immediately") == 1)
+        async with blocks(1) as disk:
+            disk.add_rule(rule)
+            failed: list[str] = []
+
+            async def attempt(letter: str, offset: int) -> None:
+                try:
+                    await write(disk, letter, offset, 100)
+                except OSError:
+                    failed.append(letter)
+
+            await together(a=attempt("a", 50), b=attempt("b", 150))
+            content = await disk.pread(50, 200)
+        assert len(failed) <= 1
+        for letter, part in (("a", content[:100]), ("b", content[100:])):
+            expected = {letter.encode() * 100}
+            if letter in failed:
+                expected = {bytes(100)}
+            assert part in expected, (letter, failed)
+        sometimes("a fails", failed == ["a"])
+        sometimes("b fails", failed == ["b"])
+
+    exhaust(scenario)
+
+
+def test_two_writes_past_the_end_make_the_disk_as_long_as_the_longer() -> None:
+    async def scenario() -> None:
+        async with open_disk({"driver": "memory", "size": 0}) as disk:
+            await together(
+                short=disk.truncate(BLOCK),
+                long=disk.truncate(2 * BLOCK),
+            )
+            assert disk.length in (BLOCK, 2 * BLOCK)
+            with suppress(OSError):
+                await disk.pread(0, disk.length)
+
+    exhaust(scenario)
