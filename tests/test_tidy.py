@@ -15,7 +15,9 @@ ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "blkdebug_async"
 DOCS = ROOT / "docs"
 CODE_FOLDERS = ("blkdebug_async", "tests", "tools", "demo", "benchmarks")
-TEXT_SUFFIXES = {".cfg", ".html", ".ini", ".json", ".lock", ".md", ".py", ".sh", ".toml", ""}
+TEXT_SUFFIXES = {".cfg", ".ini", ".json", ".lock", ".md", ".py", ".sh", ".toml", ""}
+#: What a page in a browser is made of.
+PAGE_SUFFIXES = {".css", ".html", ".js"}
 
 MAX_FUNCTION_LINES = 50
 MAX_MODULE_LINES = 500
@@ -24,6 +26,7 @@ PUBLIC_MODULES = (
     "blkdebug_async.bench",
     "blkdebug_async.block",
     "blkdebug_async.explore",
+    "blkdebug_async.report",
     "blkdebug_async.testing",
 )
 
@@ -80,6 +83,10 @@ def python_files(*folders: str) -> list[Path]:
     return sorted(file for folder in folders for file in (ROOT / folder).rglob("*.py"))
 
 
+def page_files() -> list[Path]:
+    return sorted(file for file in PACKAGE.rglob("*") if file.suffix in PAGE_SUFFIXES)
+
+
 def name_of(file: Path) -> str:
     return str(file.relative_to(ROOT))
 
@@ -118,6 +125,11 @@ def test_functions_and_modules_can_be_read_in_one_sitting(file: Path) -> None:
     assert {name: size for name, size in sizes.items() if size > MAX_FUNCTION_LINES} == {}
     module_lines = len(file.read_text().splitlines())
     assert module_lines <= MAX_MODULE_LINES
+
+
+@pytest.mark.parametrize("file", page_files(), ids=name_of)
+def test_parts_of_pages_can_be_read_in_one_sitting(file: Path) -> None:
+    assert len(file.read_text().splitlines()) <= MAX_MODULE_LINES
 
 
 @pytest.mark.parametrize("name", PUBLIC_MODULES)
@@ -195,7 +207,7 @@ def test_the_architecture_page_lists_each_file_and_no_other() -> None:
     listed = {line.split()[0] for line in lines if line.strip()}
     # An __init__.py without content has no duty.
     files = [file for file in python_files("blkdebug_async") if file.read_text().strip()]
-    existing = {str(file.relative_to(PACKAGE)) for file in files}
+    existing = {str(file.relative_to(PACKAGE)) for file in (*files, *page_files())}
     assert existing - listed == set()
     assert listed - existing == set()
 
@@ -215,7 +227,7 @@ def text_files() -> list[Path]:
     tops = [ROOT / name for name in (*CODE_FOLDERS, "docs", ".ci")]
     found = [file for top in tops for file in top.rglob("*") if file.is_file()]
     found += [file for file in ROOT.iterdir() if file.is_file() and file.name[:4] != ".cov"]
-    texts = (file for file in found if file.suffix in TEXT_SUFFIXES)
+    texts = (file for file in found if file.suffix in TEXT_SUFFIXES | PAGE_SUFFIXES)
     return sorted(file for file in texts if not {"__pycache__", ".git"} & set(file.parts))
 
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import linecache
 import os
+from pathlib import Path
+from typing import Final
 
 from blkdebug_async.explore.places import Place, raising_place
+
+#: Where this package is.
+_HERE: Final = f"{Path(__file__).parents[1]}{os.sep}"
 
 
 def shown_path(path: str) -> str:
@@ -46,5 +51,10 @@ def causes_of(error: BaseException) -> tuple[BaseException, ...]:
 
 
 def traceback_of(error: BaseException) -> tuple[Place, ...]:
-    """Give the places of the scenario that an error came through, the outermost first."""
-    return stack_of(raising_place(error))
+    """Give the places of the scenario that an error came through, the outermost first.
+
+    Returns:
+        () if it is this package's own, as of a deadlock.
+    """
+    place = raising_place(error)
+    return () if place is None or place.file.startswith(_HERE) else stack_of(place)
