@@ -9,13 +9,14 @@ QEMU: block/blkdebug.c.
 from __future__ import annotations
 
 import asyncio
+import importlib
 import os
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from errno import EFBIG, EINVAL, EISDIR, ENOENT, ENOTSUP
 from functools import partial
 from typing import ClassVar, Final, Self, TypeVar
 
-from blkdebug_async.block.driver import FilterDriver, NodeSource, Opener
+from blkdebug_async.block.driver import Driver, FilterDriver, NodeSource, Opener
 from blkdebug_async.block.flags import FUA, MAY_UNMAP, NO_FALLBACK, WRITE_UNCHANGED, OpenFlags
 from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.limits import UNLIMITED, Limits
@@ -103,6 +104,13 @@ class BlkdebugDriver(FilterDriver):
         # The switches that decide what is a legal rule are known only in open().
         driver._reader = reader
         return driver
+
+    @classmethod
+    def explored(cls) -> type[Driver]:
+        # Whoever explores nothing need not load it.
+        module = importlib.import_module("blkdebug_async.drivers.blkdebug.explored")
+        kind: type[Driver] = module.explored_kind(cls)
+        return kind
 
     # --- life ---
 

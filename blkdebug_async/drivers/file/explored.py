@@ -134,11 +134,8 @@ def _shadow_of(exploration: Exploration, path: str, fd: int) -> Shadow:
 
 @cache
 def explored_kind(kind: type[FileDriver]) -> type[Driver]:
-    """Give the class that drivers of a kind become.
-
-    Who derives from the file driver keeps whatever it does otherwise.
-    """
-    if kind is FileDriver:
-        return ExploredFileDriver
+    """Give the class that drivers of a kind become."""
+    # Who derives from the file driver keeps whatever it does otherwise.
+    others = () if kind is FileDriver else (kind,)
     names = {"__module__": kind.__module__, "__qualname__": kind.__qualname__}
-    return type(kind.__name__, (kind, ExploredFileDriver), names)
+    return type(kind.__name__, (*others, ExploredFileDriver), names)

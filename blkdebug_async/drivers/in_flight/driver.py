@@ -26,6 +26,7 @@ from blkdebug_async.block.node import Node
 from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.block.tracked import Request
 from blkdebug_async.drivers.in_flight.flights import Flights
+from blkdebug_async.drivers.in_flight.noted import note_requests
 from blkdebug_async.explore.exploration import Exploration
 from blkdebug_async.explore.here import exploration_here
 
@@ -61,9 +62,12 @@ class Launcher:
     def launch(self, node: Node) -> None:
         """Let requests to a node that was just opened go into flight, if they end there."""
         driver = node.driver
+        label = self._exploration.name_of(node.name)
+        if self._exploration.wants_actions:
+            note_requests(node, self._exploration, label)
         if driver.pace is Pace.OWN_TIME or (node.children and not driver.keeps_data):
             return
-        flights = Flights(self._exploration, node)
+        flights = Flights(self._exploration, node, label)
         kind = type(driver)
         driver.__class__ = _flying(kind)
         driver.answers_at_once = False

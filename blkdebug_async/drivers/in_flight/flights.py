@@ -12,7 +12,7 @@ from blkdebug_async.block.iovec import Iovec
 from blkdebug_async.block.node import Node
 from blkdebug_async.drivers.in_flight.flight import Flight, Put, WriteFlight
 from blkdebug_async.explore.exploration import Exploration
-from blkdebug_async.explore.footprint import Footprint, Touch, sync_footprint
+from blkdebug_async.explore.footprint import Footprint, Touch
 from blkdebug_async.units import KIB, MAX_LENGTH, SECTOR_SIZE, align_down, align_up
 
 _T = TypeVar("_T")
@@ -29,14 +29,15 @@ class Flights:
 
     Args:
         exploration: The run.
-        node: It was just opened, by the task that acts.
+        node: It was just opened.
+        label: What the run calls it.
     """
 
-    def __init__(self, exploration: Exploration, node: Node) -> None:
+    def __init__(self, exploration: Exploration, node: Node, label: str) -> None:
         self._exploration = exploration
         self._named = exploration.wants_actions
         self._node = node
-        self._label = _label(exploration, node)
+        self._label = label
         self._storage = node.driver.storage or self._label
         self._at_once = node.driver.pace is Pace.AT_ONCE
         #: Writes in flight that may be done in part, oldest first; the values mean nothing.
@@ -45,10 +46,6 @@ class Flights:
             key = f"writes to {node.driver.storage}"
             # Nobody else puts anything there.
             self._long_writes = exploration.shared.setdefault(key, {})  # type: ignore[assignment]
-        # What is known of the length, in the tree above too, changes with these and is looked at
-        # whenever a request is made.
-        self._length_looked_at = sync_footprint(f"length of {self._label}", Touch.READ)
-        self._length_changed = sync_footprint(f"length of {self._label}")
 
     # --- the verbs ---
 
@@ -93,10 +90,7 @@ class Flights:
         start = min(size, self._node.known_length)
         flight = Flight(self._key(f"truncate to {size}"), start, MAX_LENGTH - start, work)
         prints = self._prints(start, MAX_LENGTH - start, Touch.WRITE)
-        try:
-            await self._fly(flight, prints, Flight.complete)
-        finally:
-            self._exploration.touch(self._length_changed)
+        await self._fly(flight, prints, Flight.complete)
 
     # --- in flight ---
 
@@ -106,20 +100,13 @@ class Flights:
             # Whether others find a whole block, and need not wait for its rest, hangs on this.
             block = self._node.driver.cluster_size() or 1
             offset, end = align_down(offset, block), align_up(end, block)
-        known = self._node.known_length
-        try:
-            await self._fly(flight, self._prints(offset, end - offset, Touch.WRITE), complete)
-        finally:
-            if flight.end > known:
-                self._exploration.touch(self._length_changed)
+        await self._fly(flight, self._prints(offset, end - offset, Touch.WRITE), complete)
 
     async def _fly(
         self, flight: Flight[_T], prints: _Prints, complete: Callable[[Flight[_T]], None]
     ) -> _T:
         """Wait until a request is done, however often its task is cancelled."""
-        exploration = self._exploration
-        exploration.touch(self._length_looked_at)
-        future = exploration.in_flight(flight.key, prints, partial(complete, flight))
+        future = self._exploration.in_flight(flight.key, prints, partial(complete, flight))
         cancelled: asyncio.CancelledError | None = None
         while not flight.done:
             try:
@@ -197,11 +184,3 @@ class Flights:
     def _touch(self, prints: _Prints) -> None:
         for each in prints or ():
             self._exploration.touch(each)
-
-
-def _label(exploration: Exploration, node: Node) -> str:
-    """Name a node as no other of the run, nor another one in another run."""
-    opener = exploration.acting()
-    # Tasks may open disks in any order, but each one its own in the same.
-    whose = f" of {opener.path}" if "/" in opener.path else ""
-    return opener.number(f"node {node.name}{whose}").removeprefix("node ")

@@ -145,7 +145,10 @@ def test_it_looks_the_same_as_ever(image: Path, cache: str) -> None:
     async def facts() -> object:
         async with open_disk(raw(image), cache=cache) as disk:
             return [
-                (node.filename, node.length, node.limits, node.flags, node.driver.options)
+                (
+                    *(node.filename, node.length, node.limits, node.flags, node.driver.options),
+                    *(type(node.driver).__name__, isinstance(node.driver, FileDriver)),
+                )
                 for node in disk.root.walk()
             ]
 
