@@ -12,7 +12,8 @@ SECTOR = 512
 
 
 def blkdebug() -> dict[str, object]:
-    return {"driver": "blkdebug", "image": {"driver": "memory", "size": 4 * SECTOR}}
+    below = {"driver": "blkdebug", "image": {"driver": "memory", "size": 4 * SECTOR}}
+    return {"driver": "raw", "file": below}
 
 
 async def write(disk: Disk, sector: int = 0) -> None:
