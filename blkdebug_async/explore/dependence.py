@@ -41,8 +41,6 @@ def dependent(left: Step, right: Step, assume: Assume = Assume.NOTHING) -> bool:
 
     Whether one made the other possible is not asked here.
     """
-    if left.action.kind is Kind.END or right.action.kind is Kind.END:
-        return True
     if left.action.actor == right.action.actor or _may_share(left, right, assume):
         return True
     return not all_commute(left.touched, right.touched)
@@ -84,7 +82,9 @@ def keeps_touches(step: Step, lost: Step, assume: Assume = Assume.NOTHING) -> bo
 
 
 def _may_share(left: Step, right: Step, assume: Assume) -> bool:
-    """Tell whether two steps may share Python state that nobody sees."""
+    """Tell whether two steps may share what nobody sees: Python state, or that a run goes on."""
+    if left.action.kind is Kind.END or right.action.kind is Kind.END:
+        return True
     if assume is not Assume.NOTHING:
         return False
     return left.action.kind not in _SEEN_THROUGH and right.action.kind not in _SEEN_THROUGH

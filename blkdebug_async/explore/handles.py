@@ -11,7 +11,7 @@ from asyncio.base_events import _run_until_complete_cb  # type: ignore[attr-defi
 from asyncio.futures import _set_result_unless_cancelled  # type: ignore[attr-defined]
 from collections.abc import Callable
 from contextvars import Context
-from types import BuiltinMethodType, CellType, CodeType, MethodType
+from types import BuiltinMethodType, MethodType
 from typing import Final, Protocol, TypeAlias
 
 from blkdebug_async.explore.actions import Action, Kind
@@ -81,52 +81,6 @@ def is_step(callback: object) -> bool:
 def is_sleep(callback: object) -> bool:
     """Tell whether a timer's callback ends an asyncio.sleep()."""
     return callback is _set_result_unless_cancelled
-
-
-def is_free(callback: object, args: tuple[object, ...]) -> bool:
-    """Tell whether a callback comes in any order, as steps do: it only counts what went well.
-
-    Args:
-        callback: What is scheduled.
-        args: What with.
-    """
-    if getattr(callback, "__qualname__", None) not in _COUNTERS or len(args) != 1:
-        return False
-    return _went_well(args[0]) and getattr(callback, "__module__", "") in _COUNTING_MODULES
-
-
-def counts_for(callback: Callback) -> object:
-    """Tell for what a callback counts: a task group, or the future that is set after the last."""
-    group: object = getattr(callback, "__self__", None)
-    if group is not None:
-        return group
-    code: CodeType = callback.__code__  # type: ignore[attr-defined]
-    cells: tuple[CellType, ...] = callback.__closure__  # type: ignore[attr-defined]
-    variables = dict(zip(code.co_freevars, cells, strict=True))
-    return next(variables[name].cell_contents for name in _COUNTED_FOR if name in variables)
-
-
-def _went_well(future: object) -> bool:
-    # Asking it by its methods would count as having looked.
-    state, error = getattr(future, "_state", None), getattr(future, "_exception", future)
-    return state == "FINISHED" and error is None
-
-
-#: What asyncio and anyio have called when one of several things that they wait for is over. Of
-#: things that went well these take note, in whichever order, and wake somebody after the last.
-_COUNTERS: Final = frozenset(
-    {
-        "TaskGroup._on_task_done",
-        "TaskGroup._spawn.<locals>.task_done",
-        "_wait.<locals>._on_completion",
-        "gather.<locals>._done_callback",
-    }
-)
-#: What they call that.
-_COUNTED_FOR: Final = ("waiter", "outer", "self")
-_COUNTING_MODULES: Final = frozenset(
-    {"anyio._backends._asyncio", "asyncio.taskgroups", "asyncio.tasks"}
-)
 
 
 class StepHandle(asyncio.Handle):

@@ -22,6 +22,7 @@ from types import MethodType
 from typing import Final, TypeAlias, TypeVar
 
 from blkdebug_async.explore.actions import Scheduler
+from blkdebug_async.explore.counters import is_free
 from blkdebug_async.explore.exploration import CLOCK_READ, QUEUE_CHANGED, QUEUE_READ
 from blkdebug_async.explore.footprint import sync_footprint
 from blkdebug_async.explore.handles import (
@@ -35,7 +36,6 @@ from blkdebug_async.explore.handles import (
     Timer,
     describe_call,
     describe_timer,
-    is_free,
     is_step,
 )
 from blkdebug_async.explore.ordered import OrderedGenerators, OrderedTask

@@ -5,8 +5,8 @@ there is an exploring loop that wants footprints, and only loops of that kind ar
 last one the classes are as before. An object is named after who made it, because who uses it first
 is a matter of order.
 
-Not seen: anyio's own locks and streams (but for the waking that they do), and whatever else is
-shared by way of Python's variables.
+anyio's are seen too, see explore.sync_anyio. Not seen is whatever else is shared by way of
+Python's variables.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from asyncio import events
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Final
 
+from blkdebug_async.explore import sync_anyio
 from blkdebug_async.explore.exploration import Exploration
 from blkdebug_async.explore.footprint import Touch
-from blkdebug_async.explore.handles import Callback, is_free
+from blkdebug_async.explore.handles import Callback
+from blkdebug_async.explore.possible import known_actor
 from blkdebug_async.explore.sync_names import prints_of, set_owner
 
 #: Methods that change an object; waiting in its queue changes it too.
@@ -48,6 +50,8 @@ class SyncObjects:
         self._users: dict[Exploration, int] = {}
         # Class and method to what was there and what is put in.
         self._patches: dict[tuple[type, str], tuple[object, object]] = {}
+        # Whether anyio is among them.
+        self._with_anyio = False
         self._lock = threading.Lock()
 
     def hold(self, exploration: Exploration) -> None:
@@ -66,10 +70,13 @@ class SyncObjects:
 
     def _install(self) -> None:
         current = {place: vars(place[0])[place[1]] for place in self._patches}
-        if not current or any(
-            original is not current[place] for place, (original, _) in self._patches.items()
+        if (
+            not current
+            or self._with_anyio != sync_anyio.is_loaded()
+            or any(original is not current[place] for place, (original, _) in self._patches.items())
         ):
             self._patches = self._make_patches()
+            self._with_anyio = sync_anyio.is_loaded()
         for (owner, name), (_, replacement) in self._patches.items():
             setattr(owner, name, replacement)
 
@@ -82,18 +89,35 @@ class SyncObjects:
                     if name in vars(owner):
                         made[owner, name] = _noting(getattr(owner, name), touch)
         for owner in _CHANGING:
-            made[owner, "__init__"] = self._naming(vars(owner)["__init__"])
+            made[owner, "__init__"] = self.naming(vars(owner)["__init__"])
         noting = made[asyncio.Lock, "acquire"], made[asyncio.Lock, "release"]
         made[asyncio.Lock, "acquire"] = _owning(noting[0])  # type: ignore[arg-type]
         made[asyncio.Lock, "release"] = _disowning(noting[1])  # type: ignore[arg-type]
+        made |= sync_anyio.anyio_patches(self)
         made |= _group_patches(vars(asyncio.TaskGroup))
-        made[asyncio.TaskGroup, "__init__"] = self._naming(vars(asyncio.TaskGroup)["__init__"])
+        made[asyncio.TaskGroup, "__init__"] = self.naming(vars(asyncio.TaskGroup)["__init__"])
         return {
             (owner, name): (vars(owner)[name], replacement)
             for (owner, name), replacement in made.items()
         }
 
-    def _naming(self, original: Callback) -> object:
+    def noting(self, original: Callback, touch: Touch, part: str = "") -> object:
+        """Make a method that notes its use, of one that does not."""
+        return _noting(original, touch, part)
+
+    def note(self, thing: object, touch: Touch) -> None:
+        """Note that the step under way used an object."""
+        note(thing, touch)
+
+    def note_task(self, task: asyncio.Task[object]) -> None:
+        """Note that the step under way changed what a task does."""
+        exploration = current_exploration()
+        if exploration is not None:
+            exploration.touch(known_actor(task).changed)
+
+    def naming(self, original: Callback) -> object:
+        """Make a constructor that names what it makes, of one that does not."""
+
         @functools.wraps(original)
         def method(thing: object, *args: object, **kwargs: object) -> None:
             original(thing, *args, **kwargs)
@@ -132,14 +156,8 @@ class _Group(asyncio.TaskGroup):
 
 
 def _group_patches(original: Mapping[str, Callback]) -> dict[tuple[type, str], object]:
-    """Make what is put into task groups; the loop notes children of them that ended well."""
-    count_out, leave = original["_on_task_done"], original["__aexit__"]
-
-    @functools.wraps(count_out)
-    def counting_out(group: _Group, task: asyncio.Task[object]) -> object:
-        if not is_free(count_out, (task,)):
-            note(group, Touch.WRITE)
-        return count_out(group, task)
+    """Make what is put into task groups; the loop notes when it counts children out."""
+    leave = original["__aexit__"]
 
     @functools.wraps(leave)
     async def leaving(group: _Group, *error: object) -> object:
@@ -152,29 +170,33 @@ def _group_patches(original: Mapping[str, Callback]) -> dict[tuple[type, str], o
                 note(group, Touch.WRITE)
 
     return {
-        (asyncio.TaskGroup, "_on_task_done"): counting_out,
         (asyncio.TaskGroup, "__aexit__"): leaving,
         (asyncio.TaskGroup, "create_task"): _noting(original["create_task"], Touch.READ),
         (asyncio.TaskGroup, "_abort"): _noting(original["_abort"], Touch.WRITE),
     }
 
 
-def _noting(original: Callback, touch: Touch) -> object:
+def _noting(original: Callback, touch: Touch, part: str = "") -> object:
+    """Make a method that notes its use, or that of a part of its object."""
+
+    def use(thing: object) -> None:
+        note(getattr(thing, part) if part else thing, touch)
+
     if inspect.iscoroutinefunction(original):
         # A coroutine uses its object in the steps in which it begins and goes on.
         @functools.wraps(original)
         async def coroutine(thing: object, *args: object, **kwargs: object) -> object:
-            note(thing, touch)
+            use(thing)
             try:
                 return await original(thing, *args, **kwargs)
             finally:
-                note(thing, touch)
+                use(thing)
 
         return coroutine
 
     @functools.wraps(original)
     def method(thing: object, *args: object, **kwargs: object) -> object:
-        note(thing, touch)
+        use(thing)
         return original(thing, *args, **kwargs)
 
     return method

@@ -13,15 +13,17 @@ from asyncio.format_helpers import _format_callback_source
 from asyncio.log import logger
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from itertools import count
 from math import inf
 from time import perf_counter
 from typing import Final
 
 from blkdebug_async.explore.actions import Scheduler
+from blkdebug_async.explore.counters import is_counter, run_counter
 from blkdebug_async.explore.deadlock import DeadlockError, describe_waits
 from blkdebug_async.explore.exploration import CHECKED, CLOCK_MOVED, CLOCK_READ, Exploration
-from blkdebug_async.explore.footprint import Touch, sync_footprint
+from blkdebug_async.explore.footprint import sync_footprint
 from blkdebug_async.explore.handles import (
     Call,
     Flight,
@@ -30,10 +32,8 @@ from blkdebug_async.explore.handles import (
     Step,
     StepHandle,
     Timer,
-    counts_for,
 )
 from blkdebug_async.explore.possible import Choice, Possible, known_actor
-from blkdebug_async.explore.sync_names import name_of, prints_of
 from blkdebug_async.explore.task_names import Actor
 
 #: As asyncio has them: when a heap with cancelled timers is made anew.
@@ -295,21 +295,13 @@ class TurningLoop(asyncio.BaseEventLoop):
     def _run_call(self, call: Call) -> None:
         """Run a plain callback, and note that it is not there to be stopped any more."""
         exploration, action = self.exploration, call.action
-        if isinstance(call, FreeCall):
-            counted_for = counts_for(call._callback)
-            looked, _ = prints_of(counted_for, exploration)
-            if not isinstance(counted_for, asyncio.Future):
-                # A group; if nobody waits for it yet, it may be found empty.
-                exploration.touch(looked)
-            everything = f"all of {name_of(counted_for)}"
-            exploration.touch(sync_footprint(everything, Touch.COUNT))
-            self._run_handle(call)
-            if any(each.touch is Touch.WRITE for each in exploration.touched.values()):
-                # It was the last, and has woken somebody.
-                exploration.touch(sync_footprint(everything))
+        assert action is not None
+        exploration.touch(sync_footprint(f"call {action.key}"))
+        callback = call._callback
+        if is_counter(callback):
+            run = partial(self._run_handle, call)
+            run_counter(callback, run, exploration, free=isinstance(call, FreeCall))
         else:
-            if action is not None:
-                exploration.touch(sync_footprint(f"call {action.key}"))
             self._run_handle(call)
 
     def _go_on_to(self, timer: Timer) -> None:
