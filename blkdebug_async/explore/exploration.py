@@ -114,6 +114,15 @@ class Exploration:
         """Tell who acts and how many steps are over, if names are wanted."""
         return (self.acting().path, self.steps) if self.wants_actions else ("", None)
 
+    def name_of(self, name: str) -> str:
+        """Give a thing that whoever acts has just made a name that nothing else in the run has.
+
+        Tasks may make things of one name in any order, but each one its own in the same.
+        """
+        actor = self.acting()
+        whose = f" of {actor.path}" if "/" in actor.path else ""
+        return actor.number(f"thing {name}{whose}").removeprefix("thing ")
+
     def in_flight(
         self,
         action_key: str,
