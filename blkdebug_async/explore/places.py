@@ -72,6 +72,16 @@ def raising_place(error: BaseException) -> Place | None:
     return found if found or last is None else _of_code(*last)
 
 
+def is_library_error(error: BaseException) -> bool:
+    """Tell whether no line of the scenario had to do with an error: whoever ran it raised it."""
+    trace = error.__traceback__
+    while trace is not None:
+        if not is_library(trace.tb_frame) and not _is_standard(trace.tb_frame):
+            return False
+        trace = trace.tb_next
+    return True
+
+
 def _is_standard(frame: FrameType) -> bool:
     path = frame.f_code.co_filename
     return path.startswith(_STANDARD_LIBRARY) and "site-packages" not in path
