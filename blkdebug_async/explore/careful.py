@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from blkdebug_async.explore.actions import Action, RedundantRunError, Scheduler
 from blkdebug_async.explore.batches import (
+    JobsError,
     Told,
     Trouble,
     each_told,
@@ -82,13 +83,18 @@ def make_with_care(
 
     Returns:
         How each ended; None: it raised what is passed on, and is the last.
+
+    Raises:
+        JobsError: The process cannot be started.
     """
     worker = Worker(packed, serve_with_care)
     diary, finished = Diary(), False
     try:
         trouble = worker.greet()
+        if isinstance(trouble, Trouble):
+            raise JobsError(trouble.why)
         if trouble is not None:
-            raise RuntimeError(trouble.why)
+            raise JobsError(f"workers cannot be started: {trouble.how}")
         worker.send(batch)
         while not finished:
             match worker.receive():

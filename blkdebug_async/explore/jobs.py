@@ -11,6 +11,7 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from dataclasses import replace
 from math import ceil
 from queue import Empty
 from typing import Final, assert_never
@@ -248,4 +249,8 @@ class Jobs:
             raise run.error
         scheduler = run.scheduler if outcome is None else Values(outcome.run.values)
         again = run_once(self._scenario, scheduler, self._conditions)
-        return again if outcome is None or again.ending is Ending.FAILED else outcome
+        if outcome is None:
+            return again
+        # Steps are counted a little otherwise where a scheduler is shown them.
+        same = again.ending is Ending.FAILED
+        return replace(again, steps=outcome.steps) if same else outcome

@@ -157,6 +157,7 @@ class Worker:
         theirs.close()
         self._ready = False
         self._how = ""
+        self._was_killed = False
 
     @property
     def is_open(self) -> bool:
@@ -193,16 +194,20 @@ class Worker:
         """
         return self._connection.recv()
 
-    def greet(self) -> Trouble | None:
-        """Wait until it is ready for work; or end it, and say why it never is."""
+    def greet(self) -> Trouble | Lost | None:
+        """Wait until it is ready for work; or end it, and say why it is not."""
         if self._ready:
             return None
         try:
             trouble = self.receive()
         except (EOFError, OSError):
-            trouble = Trouble(
-                f"a worker could not be started: {self.end()}. A script that explores with jobs "
-                "must do so under `if __name__ == '__main__':`, since workers import it too"
+            how = self.end()
+            if self._was_killed:
+                # Somebody did, and it need not happen again.
+                return Lost(how)
+            return Trouble(
+                f"a worker could not be started: {how}. A script that explores with jobs must be "
+                "a file, and do so under `if __name__ == '__main__':`, since workers import it too"
             )
         if isinstance(trouble, Trouble):
             self.end()
@@ -227,6 +232,7 @@ class Worker:
             code = self._process.exitcode
             self._process.close()
         self._how = _ending(code or 0)
+        self._was_killed = (code or 0) < 0
         return self._how
 
 
