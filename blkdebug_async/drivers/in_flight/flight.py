@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 from blkdebug_async.block.iovec import Iovec
@@ -72,15 +71,26 @@ class Flight(Generic[_T]):
         return self._waiter
 
     def _drive(self, coroutine: Coroutine[object, None, _T]) -> None:
-        with _acting_as(self._task):
-            try:
-                self.rest = Rest(coroutine, coroutine.send(None))
-            except StopIteration as answer:
-                self.result = answer.value
-            except (KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:
-                self.error = error
+        """Take the first step of a coroutine, on behalf of the task that made the request."""
+        loop, task = asyncio.get_running_loop(), self._task
+        caller = asyncio.current_task(loop)
+        if caller is not None:
+            asyncio._leave_task(loop, caller)
+        if task is not None:
+            asyncio._enter_task(loop, task)
+        try:
+            self.rest = Rest(coroutine, coroutine.send(None))
+        except StopIteration as answer:
+            self.result = answer.value
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException as error:
+            self.error = error
+        finally:
+            if task is not None:
+                asyncio._leave_task(loop, task)
+            if caller is not None:
+                asyncio._enter_task(loop, caller)
 
 
 class WriteFlight(Flight[None]):
@@ -163,22 +173,3 @@ class Rest(Generic[_T]):
     def _note(self) -> None:
         if self.at_step is not None:
             self.at_step()
-
-
-@contextmanager
-def _acting_as(task: asyncio.Task[object] | None) -> Generator[None, None, None]:
-    """Let code run on behalf of a task, which is none that runs."""
-    loop = asyncio.get_running_loop()
-    if task is None:
-        yield
-        return
-    caller = asyncio.current_task(loop)
-    if caller is not None:
-        asyncio._leave_task(loop, caller)
-    asyncio._enter_task(loop, task)
-    try:
-        yield
-    finally:
-        asyncio._leave_task(loop, task)
-        if caller is not None:
-            asyncio._enter_task(loop, caller)

@@ -145,6 +145,18 @@ def test_a_driver_that_waits_hears_that_its_request_was_cancelled() -> None:
     assert explored(scenario) == 0
 
 
+def test_a_task_may_be_cancelled_while_its_driver_waits() -> None:
+    async def scenario() -> tuple[bool, float]:
+        async with open_disk(Waiting(4 * KIB)) as disk:
+            task = asyncio.ensure_future(disk.pread(0, 512))
+            await asyncio.sleep(0.5)
+            task.cancel()
+            await asyncio.wait([task])
+            return task.cancelled(), asyncio.get_running_loop().time()
+
+    assert explored(scenario) == (True, 0.5)
+
+
 def test_a_driver_that_waits_is_not_torn() -> None:
     async def scenario() -> None:
         async with open_disk(Waiting(4 * KIB)) as disk, asyncio.TaskGroup() as group:
