@@ -6,8 +6,9 @@ import time
 
 from benchmarks.bugs.bug import Bug
 from benchmarks.explorers.explorer import MOST_STEPS, Budget, Search, in_a_line
-from blkdebug_async.explore.explorer import Progress, explore
+from blkdebug_async.explore.explorer import explore
 from blkdebug_async.explore.run import Conditions
+from blkdebug_async.explore.search import Progress
 
 #: They make the same runs whatever the seed is.
 _WITHOUT_CHANCE = ("bounded", "dpor", "fifo")

@@ -4,7 +4,7 @@ from blkdebug_async.explore.actions import Action, Kind, Scheduler
 from blkdebug_async.explore.choices import Choices, Unchanged
 from blkdebug_async.explore.deadlock import DeadlockError, Wait
 from blkdebug_async.explore.dependence import Assume
-from blkdebug_async.explore.explorer import NotDeterministicError, Progress, explore, replay
+from blkdebug_async.explore.explorer import explore, replay
 from blkdebug_async.explore.footprint import Footprint, Touch, commutes
 from blkdebug_async.explore.history import Violation, check_history
 from blkdebug_async.explore.inside import always, cancel_sometime, choose, fails, sometimes
@@ -15,6 +15,8 @@ from blkdebug_async.explore.record import Decision, Recorded
 from blkdebug_async.explore.refusals import NotExplorableError
 from blkdebug_async.explore.report import ExplorationError, Failure, Replayed, Report
 from blkdebug_async.explore.run import Conditions, Scenario
+from blkdebug_async.explore.search import NotDeterministicError, Progress
+from blkdebug_async.explore.stored import Stored
 from blkdebug_async.explore.strategies.strategy import Ending, Proof, Strategy
 from blkdebug_async.explore.timeline import Lane, Moment, Timeline
 from blkdebug_async.explore.token import TokenError
@@ -48,6 +50,7 @@ __all__ = [
     "Report",
     "Scenario",
     "Scheduler",
+    "Stored",
     "Strategy",
     "Timeline",
     "TokenError",

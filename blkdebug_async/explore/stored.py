@@ -22,18 +22,21 @@ class Stored:
     """The tokens of one scenario: a text file, the newest first, one a line.
 
     Args:
-        folder: Where the files of all scenarios are; made when there is something to keep.
+        folder: Where the files of all scenarios are, made when there is something to keep; None:
+            nothing is kept.
         name: The scenario's.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], name: str) -> None:
+    def __init__(self, folder: str | os.PathLike[str] | None, name: str) -> None:
         readable = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[-_NAME_LENGTH:].strip("-.")
         mark = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=4).hexdigest()
-        #: The file.
-        self.path = Path(folder) / f"{readable}-{mark}.txt"
+        #: The file; None: there is none.
+        self.path = None if folder is None else Path(folder) / f"{readable}-{mark}.txt"
 
     def tokens(self) -> tuple[str, ...]:
         """Give the tokens, the newest first; what is none, or of another version, is left out."""
+        if self.path is None:
+            return ()
         try:
             lines = self.path.read_text("utf-8").splitlines()
         except (OSError, UnicodeDecodeError):
@@ -46,6 +49,8 @@ class Stored:
         Raises:
             OSError: The file cannot be written.
         """
+        if self.path is None:
+            return
         tokens = (token, *(each for each in self.tokens() if each != token))
         self.path.parent.mkdir(parents=True, exist_ok=True)
         # Others may be reading, or keeping a token of their own.

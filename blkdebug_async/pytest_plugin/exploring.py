@@ -10,9 +10,9 @@ from typing import Final
 import pytest
 from _pytest._code.code import ExceptionChainRepr, ReprEntryNative, ReprTraceback
 
-from blkdebug_async.explore.explorer import NotDeterministicError
 from blkdebug_async.explore.places import is_library_error
 from blkdebug_async.explore.refusals import NotExplorableError
+from blkdebug_async.explore.search import NotDeterministicError
 from blkdebug_async.pytest_plugin.fixtures import Plan
 from blkdebug_async.pytest_plugin.job import Job
 from blkdebug_async.pytest_plugin.quiet import Quiet

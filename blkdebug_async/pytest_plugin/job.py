@@ -6,16 +6,17 @@ import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Final
 
 import pytest
 from _pytest.outcomes import XFailed
 
-from blkdebug_async.explore.explorer import NotDeterministicError, explore, replay
+from blkdebug_async.explore.explorer import STORE, explore, replay
 from blkdebug_async.explore.refusals import NotExplorableError
 from blkdebug_async.explore.report import Failure, Replayed
 from blkdebug_async.explore.run import Conditions, kind_of
+from blkdebug_async.explore.search import NotDeterministicError
+from blkdebug_async.explore.stored import Stored
 from blkdebug_async.pytest_plugin.fixtures import Plan
 from blkdebug_async.pytest_plugin.quiet import Quiet
 from blkdebug_async.pytest_plugin.scenario import TestScenario
@@ -23,7 +24,6 @@ from blkdebug_async.pytest_plugin.summary import Told
 from blkdebug_async.pytest_plugin.wanted import AsyncTest, Wanted
 from blkdebug_async.report.text import text_report
 
-_STORE: Final = ".explore"
 _TIMED_OUT: Final = "pytest-timeout"
 
 
@@ -61,6 +61,8 @@ class Job:
     told: Told = field(default_factory=Told)
     #: What is to be read below the traceback of a failure.
     text: str = ""
+    #: What keeps it from being explored; None: nothing yet.
+    refused: NotExplorableError | NotDeterministicError | None = None
     #: Whether the traceback of its error has no line of the test, so that it says nothing.
     bare: bool = False
 
@@ -85,14 +87,19 @@ class Job:
             last: Whether Hypothesis only wants to show a failure that it has found.
 
         Raises:
-            BaseException: Some run did.
+            BaseException: Some run did. What keeps it from being explored is refused instead.
         """
         scenario = TestScenario(self.plan, self.function, quiet)
         scenario.drawn = drawn
-        if self.wanted.token is not None:
-            error = self._replayed(scenario, self.wanted.token)
-        else:
-            error = self._explored(scenario, example=True, last=last)
+        try:
+            if self.wanted.token is not None:
+                error = self._replayed(scenario, self.wanted.token)
+            else:
+                error = self._explored(scenario, example=True, last=last)
+        except (NotExplorableError, NotDeterministicError) as refusal:
+            # Simpler examples of that are of no use.
+            self.refused = refusal
+            return
         if error is not None:
             raise error
 
@@ -109,8 +116,7 @@ class Job:
             strategy=wanted.strategy,
             assume=wanted.assume,
             shrink_runs=wanted.shrink_runs if last else 0,
-            store=None if example else self._store(),
-            name=self.item.nodeid,
+            store=Stored(None if example else self._store(), self.item.nodeid),
             conditions=self._conditions(),
         )
         told = self.told
@@ -134,7 +140,8 @@ class Job:
         if again is not None and kind_of(again) == kind_of(error):
             error = again
         self.told = replace(self.told, command=self._command(failure.token))
-        self.text += text_report(failure, again=self._command("{token}"))
+        text = text_report(failure, again=self._command("{token}"))
+        self.text = f"{self.text}\n\n{text}" if self.text else text
         return error
 
     def _replayed(self, scenario: TestScenario, token: str) -> BaseException | None:
@@ -153,11 +160,12 @@ class Job:
             passed_on=_PASSED_ON,
         )
 
-    def _store(self) -> Path | None:
+    def _store(self) -> Stored | None:
         config = self.item.config
         if config.getoption("no_explore_store"):
             return None
-        return config.rootpath / (config.getoption("explore_store") or _STORE)
+        folder = config.rootpath / (config.getoption("explore_store") or STORE)
+        return Stored(folder, self.item.nodeid)
 
     def _command(self, token: str) -> str:
         """Give the words of the shell that make a run again."""
