@@ -10,6 +10,7 @@ from functools import partial
 from typing import Final
 
 from blkdebug_async.explore.collecting import collecting_between_runs
+from blkdebug_async.explore.control import Example, example_here
 from blkdebug_async.explore.dependence import Assume
 from blkdebug_async.explore.report import Failure, Replayed, Report
 from blkdebug_async.explore.run import Conditions, Scenario, run_once
@@ -44,6 +45,9 @@ def explore(  # noqa: PLR0913  all but the first are named
 ) -> Report:
     """Run a scenario under many schedules, and report the simplest one that fails.
 
+    Within an example of Hypothesis', tokens are neither kept nor looked for, and no failure is made
+    simpler until Hypothesis shows it: each example is to fail always or never.
+
     Args:
         scenario: Makes a fresh coroutine for each run; deterministic but for what the loop
             decides. Or its name, as "module:function" or "path/to/file.py:function".
@@ -65,6 +69,8 @@ def explore(  # noqa: PLR0913  all but the first are named
         ValueError: No such strategy, scenario or token, or one that no process can be told of.
     """
     scenario = scenario_named(scenario) if isinstance(scenario, str) else scenario
+    if (example := example_here()) is not None:
+        store, shrink_runs = None, shrink_runs if example is Example.SHOWN else 0
     stored = _stored(store, scenario)
     if isinstance(strategy, str):
         tokens = (*tokens, *stored.tokens())

@@ -11,6 +11,7 @@ from typing import Final, TypeAlias
 import anyio  # noqa: F401
 
 from blkdebug_async.explore.actions import RedundantRunError, Scheduler
+from blkdebug_async.explore.control import control_exceptions, passed_on_in
 from blkdebug_async.explore.loop import ExploringLoop
 from blkdebug_async.explore.oracles import Background, BackgroundError, check_end
 from blkdebug_async.explore.places import raising_place
@@ -37,7 +38,8 @@ class Conditions:
     #: Bytes of which a device promises that they are written all or not at all; None: as many as
     #: the leaf's alignment says, at least a sector.
     atomic_unit: int | None = None
-    #: Exceptions that are no failures but are passed on to whoever explores.
+    #: Exceptions that are no failures but are passed on to whoever explores, besides those by
+    #: which pytest, unittest and Hypothesis steer tests.
     passed_on: tuple[type[BaseException], ...] = ()
 
 
@@ -73,7 +75,7 @@ def run_once(
         traced: Whether to keep actions, steps and a timeline, which takes several times as long.
 
     Raises:
-        BaseException: One of those that conditions pass on, KeyboardInterrupt or SystemExit.
+        BaseException: One of those that are passed on, KeyboardInterrupt or SystemExit.
     """
     conditions = conditions or Conditions()
     recorder = Recorder(scheduler, traced=traced)
@@ -109,8 +111,14 @@ def _ending(
     except EndlessRunError as error:
         return Ending.CUT, error
     except BaseException as error:
-        if isinstance(error, (KeyboardInterrupt, SystemExit, *conditions.passed_on)):
+        if isinstance(error, (KeyboardInterrupt, SystemExit)):
             raise
+        passed_on = (*conditions.passed_on, *control_exceptions())
+        meant = passed_on_in(error, passed_on)
+        if meant is error:
+            raise
+        if meant is not None:
+            raise meant from error
         return Ending.FAILED, error
     return Ending.PASSED, None
 

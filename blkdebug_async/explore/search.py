@@ -210,8 +210,8 @@ class Search:
             return self._failure_of(failed, error, found)
         kind = kind_of(error)
         values, runs, shrunk = found, 0, False
-        if not isinstance(error, NotDeterministicError):
-            budget = max(self._effort.shrink_runs, 1)
+        budget = self._effort.shrink_runs
+        if budget and not isinstance(error, NotDeterministicError):
             best = simplest(found, self._maker(kind), budget=budget)
             values, runs = best.values, best.runs
             shrunk = best.finished and not self._stopped()
@@ -221,7 +221,7 @@ class Search:
         if last.error is not None and kind_of(last.error) == kind:
             error = last.error
         told = self._failure_of(last, error, found)
-        passing = None if self._stopped() else self._nearest_passing(values)
+        passing = self._nearest_passing(values) if budget and not self._stopped() else None
         return replace(told, values=values, passing=passing, shrink_runs=runs, shrunk=shrunk)
 
     def _failure_of(self, last: Outcome, error: BaseException, found: tuple[int, ...]) -> Failure:
