@@ -10,7 +10,6 @@ from typing import Final
 import pytest
 from _pytest._code.code import ExceptionChainRepr, ReprEntryNative, ReprTraceback
 
-from blkdebug_async.explore.places import is_library_error
 from blkdebug_async.explore.refusals import NotExplorableError
 from blkdebug_async.explore.search import NotDeterministicError
 from blkdebug_async.pytest_plugin.fixtures import Plan
@@ -89,7 +88,6 @@ class Exploring:
             job.plan.let_go()
             return None
         if error is not None:
-            job.bare = is_library_error(error)
             raise error
         return True
 

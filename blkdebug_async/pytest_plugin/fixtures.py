@@ -20,6 +20,8 @@ from typing import Final, Never, Protocol, TypeAlias
 import pytest
 from _pytest.fixtures import FixtureRequest, resolve_fixture_function
 
+from blkdebug_async.explore.fresh import fresh
+
 _Definition: TypeAlias = pytest.FixtureDef[object]
 _Generator: TypeAlias = AsyncGeneratorType[object, Never]
 
@@ -313,18 +315,3 @@ class RunRequest:
     def getfixturevalue(self, argname: str) -> object:
         """Give the value of a fixture, made for this run if need be."""
         return self._run.value_now(argname, self._above)
-
-
-def fresh(value: object) -> object:
-    """Copy what several runs would change in turn: lists, dicts, sets and bytearrays, in depth.
-
-    Objects of other classes stay the same.
-    """
-    if type(value) in (list, tuple, set):
-        return type(value)(fresh(each) for each in value)  # type: ignore[call-arg,attr-defined]
-    match value:
-        case dict() if type(value) is dict:
-            return {key: fresh(each) for key, each in value.items()}
-        case bytearray() if type(value) is bytearray:
-            return bytearray(value)
-    return value

@@ -6,14 +6,16 @@ import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from time import perf_counter
 from typing import Final
 
 import pytest
-from _pytest.outcomes import XFailed
 
+from blkdebug_async.explore.control import Example, example_here
 from blkdebug_async.explore.explorer import STORE, explore, replay
+from blkdebug_async.explore.places import is_library_error
 from blkdebug_async.explore.refusals import NotExplorableError
-from blkdebug_async.explore.report import Failure, Replayed
+from blkdebug_async.explore.report import ExplorationError, Failure, Replayed, Report
 from blkdebug_async.explore.run import Conditions, kind_of
 from blkdebug_async.explore.search import NotDeterministicError
 from blkdebug_async.explore.stored import Stored
@@ -39,13 +41,21 @@ class _TimedOutError(BaseException, metaclass=_TimedOut):
 
 
 #: What is no failure of a run, but is meant for pytest or for us.
-_PASSED_ON: Final = (
-    pytest.skip.Exception,
-    XFailed,
-    pytest.exit.Exception,
-    NotExplorableError,
-    _TimedOutError,
-)
+_PASSED_ON: Final = (NotExplorableError, _TimedOutError)
+
+
+class _Stop:
+    """Says when everything must end, shrinking too.
+
+    Args:
+        seconds: So many from now on; None: never.
+    """
+
+    def __init__(self, seconds: float | None) -> None:
+        self._end = None if seconds is None else perf_counter() + seconds
+
+    def __call__(self) -> bool:
+        return self._end is not None and perf_counter() >= self._end
 
 
 @dataclass(slots=True)
@@ -61,51 +71,31 @@ class Job:
     told: Told = field(default_factory=Told)
     #: What is to be read below the traceback of a failure.
     text: str = ""
-    #: What keeps it from being explored; None: nothing yet.
-    refused: NotExplorableError | NotDeterministicError | None = None
     #: Whether the traceback of its error has no line of the test, so that it says nothing.
     bare: bool = False
+    #: What sometimes() named, and whether it was true in any run.
+    _reached: dict[str, bool] = field(default_factory=dict)
 
-    def explore(self, quiet: Quiet) -> BaseException | None:
+    def explore(
+        self, quiet: Quiet, drawn: Mapping[str, object] | None = None
+    ) -> BaseException | None:
         """Explore the test, and give the error of the simplest run that fails; None: none did.
+
+        Args:
+            quiet: Hears of each run.
+            drawn: Arguments that Hypothesis has drawn; None: it has nothing to do with it.
 
         Raises:
             NotExplorableError: That cannot be done.
             NotDeterministicError: The same decisions do not make the same run.
         """
         scenario = TestScenario(self.plan, self.function, quiet)
+        scenario.drawn = drawn or {}
         if self.wanted.token is not None:
             return self._replayed(scenario, self.wanted.token)
-        return self._explored(scenario)
+        return self._explored(scenario, example=drawn is not None)
 
-    def explore_example(self, quiet: Quiet, drawn: Mapping[str, object], *, last: bool) -> None:
-        """Explore the test on what Hypothesis has drawn, in the same runs each time.
-
-        Args:
-            quiet: Hears of each run.
-            drawn: Arguments.
-            last: Whether Hypothesis only wants to show a failure that it has found.
-
-        Raises:
-            BaseException: Some run did. What keeps it from being explored is refused instead.
-        """
-        scenario = TestScenario(self.plan, self.function, quiet)
-        scenario.drawn = drawn
-        try:
-            if self.wanted.token is not None:
-                error = self._replayed(scenario, self.wanted.token)
-            else:
-                error = self._explored(scenario, example=True, last=last)
-        except (NotExplorableError, NotDeterministicError) as refusal:
-            # Simpler examples of that are of no use.
-            self.refused = refusal
-            return
-        if error is not None:
-            raise error
-
-    def _explored(
-        self, scenario: TestScenario, *, example: bool = False, last: bool = True
-    ) -> BaseException | None:
+    def _explored(self, scenario: TestScenario, *, example: bool) -> BaseException | None:
         wanted = self.wanted
         report = explore(
             scenario,
@@ -115,19 +105,39 @@ class Job:
             seed=wanted.seed,
             strategy=wanted.strategy,
             assume=wanted.assume,
-            shrink_runs=wanted.shrink_runs if last else 0,
-            store=Stored(None if example else self._store(), self.item.nodeid),
+            shrink_runs=wanted.shrink_runs,
+            store=self._store(),
             conditions=self._conditions(),
+            stop=None if example else _Stop(wanted.most_seconds),
         )
-        told = self.told
-        exhausted = report.exhausted and (told.exhausted or not told.runs)
-        runs, steps = told.runs + report.runs, told.steps + report.steps
-        self.told = replace(told, runs=runs, steps=steps, exhausted=exhausted)
+        self._hear(report)
         if report.failure is None:
-            return None
+            return None if example else self.never_happened()
         if isinstance(report.failure.error, NotDeterministicError):
             raise report.failure.error
-        return self._told_of(report.failure, scenario) if last else report.failure.error
+        if example_here() is Example.SEARCHED:
+            return self._bared(report.failure.error)
+        return self._told_of(report.failure, scenario)
+
+    def _hear(self, report: Report) -> None:
+        told = self.told
+        self.told = replace(
+            told,
+            runs=told.runs + report.runs,
+            steps=told.steps + report.steps,
+            exhausted=report.exhausted and (told.exhausted or not told.runs),
+            cut=told.cut + report.cut,
+        )
+        for name, reached in report.reached.items():
+            self._reached[name] = reached or self._reached.get(name, False)
+
+    def never_happened(self) -> BaseException | None:
+        """Give an error if something never happened that must happen in some run."""
+        never = [name for name, reached in self._reached.items() if not reached]
+        if not never:
+            return None
+        names = ", ".join(map(repr, never))
+        return ExplorationError(f"never happened, in all {self.told.runs} runs: {names}")
 
     def _told_of(self, failure: Failure, scenario: TestScenario) -> BaseException:
         """Keep what is to be said of a failure, and make it last, so that its output is the last.
@@ -142,14 +152,30 @@ class Job:
         self.told = replace(self.told, command=self._command(failure.token))
         text = text_report(failure, again=self._command("{token}"))
         self.text = f"{self.text}\n\n{text}" if self.text else text
-        return error
+        return self._bared(error)
 
     def _replayed(self, scenario: TestScenario, token: str) -> BaseException | None:
         replayed = replay(scenario, token, conditions=self._conditions())
-        steps = len(replayed.timeline.moments)
-        self.told = replace(self.told, runs=self.told.runs + 1, steps=self.told.steps + steps)
-        self.text += _text_of(replayed)
-        return replayed.error
+        told = self.told
+        steps = told.steps + len(replayed.timeline.moments)
+        lines = [f"the replay diverged: {each}" for each in replayed.divergences]
+        if replayed.error is None:
+            lines.append(f"the run of {token} passes now")
+            self.told = replace(told, runs=told.runs + 1, steps=steps, notes="\n".join(lines))
+            return None
+        self.told = replace(told, runs=told.runs + 1, steps=steps, command=self._command(token))
+        told_of = text_report(_failure_of(replayed, token), again=self._command("{token}"))
+        self.text = "\n".join([*lines, told_of])
+        return self._bared(replayed.error)
+
+    def _bared(self, error: BaseException) -> BaseException:
+        """Let the traceback of an error begin in the test, if that is in it."""
+        code = getattr(self.function, "__code__", None)
+        trace = error.__traceback__
+        while trace is not None and trace.tb_frame.f_code is not code:
+            trace = trace.tb_next
+        self.bare = trace is None and is_library_error(error)
+        return error if trace is None else error.with_traceback(trace)
 
     def _conditions(self) -> Conditions:
         wanted = self.wanted
@@ -176,5 +202,20 @@ class Job:
         return f"{shlex.join(['pytest', file + colons + name])} --explore-token={token}"
 
 
-def _text_of(replayed: Replayed) -> str:
-    return "\n".join(f"The replay diverged: {each}" for each in replayed.divergences)
+def _failure_of(replayed: Replayed, token: str) -> Failure:
+    """Make of a run that failed again what reports tell of."""
+    assert replayed.error is not None
+    run = replayed.run
+    return Failure(
+        token=token,
+        error=replayed.error,
+        runs=1,
+        deviations=tuple(run.decisions[at] for at in run.deviations),
+        values=run.values,
+        run=run,
+        timeline=replayed.timeline,
+        passing=None,
+        found=run.values,
+        shrink_runs=0,
+        shrunk=True,
+    )

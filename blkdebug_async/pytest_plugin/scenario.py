@@ -10,8 +10,9 @@ from typing import Final
 
 import pytest
 
+from blkdebug_async.explore.fresh import fresh
 from blkdebug_async.explore.refusals import NotExplorableError
-from blkdebug_async.pytest_plugin.fixtures import Plan, RunFixtures, RunRequest, fresh
+from blkdebug_async.pytest_plugin.fixtures import Plan, RunFixtures, RunRequest
 from blkdebug_async.pytest_plugin.quiet import Quiet
 from blkdebug_async.pytest_plugin.wanted import AsyncTest
 

@@ -6,7 +6,7 @@ What is known of a test comes with its report, from whichever process ran it.
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Final
 
 import pytest
@@ -27,18 +27,19 @@ class Told:
     why_not: str = ""
     #: Words of the shell that make the failing run again; "": none failed.
     command: str = ""
+    #: Further lines.
+    notes: str = ""
+    #: Runs that were left because they had become too long.
+    cut: int = 0
 
     def packed(self) -> list[object]:
         """Give it as something that goes from process to process."""
-        return [self.runs, self.steps, self.exhausted, self.why_not, self.command]
+        return list(astuple(self))
 
 
 def unpacked(values: object) -> Told | None:
     """Make it again of what packed() gave; None: it is no such thing."""
-    match values:
-        case [int(runs), int(steps), bool(exhausted), str(why_not), str(command)]:
-            return Told(runs, steps, exhausted, why_not, command)
-    return None
+    return Told(*values) if isinstance(values, (list, tuple)) else None
 
 
 class Summary:
@@ -75,6 +76,7 @@ class Summary:
         lines = [_totals(explored)] if explored else []
         if verbose:
             lines += [f"  {name}: {_of(told)}" for name, told in self._told if told.runs]
+        lines += [line for told in explored for line in told.notes.splitlines()]
         lines += [f"replay: {told.command}" for told in explored if told.command]
         reasons = Counter(told.why_not for _, told in self._told if told.why_not)
         for reason, count in reasons.items():
@@ -91,6 +93,8 @@ def _totals(explored: list[Told]) -> str:
     text = f"{_count(len(explored), 'test')} explored in {_count(runs, 'run')}, {steps:,} steps"
     if exhausted:
         text += f"; {exhausted} exhausted, no run of them is left"
+    if cut := sum(told.cut for told in explored):
+        text += f"; {_count(cut, 'run')} left, having become too long"
     if failed:
         text += f"; {failed} failed"
     return text

@@ -29,8 +29,9 @@ _RUNS: Final = 2000
 _SECONDS: Final = 5.0
 #: Most runs of one example of Hypothesis'.
 _EXAMPLE_RUNS: Final = 20
-#: So much of pytest-timeout's limit may be taken by exploring; the rest is for shrinking.
+#: So much of pytest-timeout's limit may be taken by exploring, and by that and shrinking.
 _SHARE: Final = 1 / 3
+_WHOLE_SHARE: Final = 2 / 3
 #: What a marker may say.
 _WORDS: Final = (
     "runs",
@@ -54,6 +55,8 @@ class Wanted:
     runs: int
     #: None: any time.
     seconds: float | None
+    #: With shrinking and all; None: any time.
+    most_seconds: float | None
     seed: int
     strategy: str
     assume: str
@@ -144,6 +147,7 @@ def _wanted(item: pytest.Function, words: dict[str, object], *, marked: bool) ->
     return Wanted(
         runs=number("runs", _RUNS),
         seconds=_seconds(item, words),
+        most_seconds=None if (limit := _timeout_of(item)) is None else limit * _WHOLE_SHARE,
         seed=number("seed", 0),
         strategy=word("strategy", "auto"),
         assume=word("assume", "nothing"),
