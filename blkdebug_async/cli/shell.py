@@ -31,6 +31,7 @@ DOORS: Final = {
     "io": Door("blkdebug_async.cli.io_door", "read, write and break images, as qemu-io does"),
     "img": Door("blkdebug_async.cli.img_door", "time requests to an image, as qemu-img bench does"),
     "bench": Door("blkdebug_async.cli.bench_door", "put load on images and measure them"),
+    "explore": Door("blkdebug_async.cli.explore_door", "find the race in an async function"),
 }
 
 

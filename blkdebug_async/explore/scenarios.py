@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import sys
 from collections.abc import Callable, Coroutine
@@ -142,7 +143,12 @@ def _same_file(known: str | None, path: Path) -> bool:
 
 
 def _not_loaded(what: str, error: Exception) -> ScenarioError:
-    places = extract_tb(error.__traceback__)
+    machinery = (__file__, importlib.__file__)
+    places = [
+        place
+        for place in extract_tb(error.__traceback__)
+        if place.filename not in machinery and place.filename[0] != "<"
+    ]
     at = f" ({places[-1].filename}:{places[-1].lineno})" if places else ""
     return ScenarioError(f"{what} cannot be loaded: {type(error).__name__}: {error}{at}")
 
