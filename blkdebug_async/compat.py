@@ -32,6 +32,8 @@ class Compat:
     config_errors_hide_place: bool = False
     #: aio_write -z reports the host's uptime as elapsed time.
     aio_zero_timer_not_started: bool = False
+    #: Who makes a disk shorter waits for nobody on what goes, which may come back by that.
+    shrinking_waits_for_nobody: bool = False
     #: A file's requests go on in a later turn of the loop, as from a thread, though done at once.
     file_requests_take_a_turn: bool = False
     #: Head and tail are read one after the other, a block that is both only as head (up to 4.1).
@@ -53,6 +55,7 @@ COMPAT = MappingProxyType(
             ignore_rmw_read_errors=True,
             fua_flushes_too_early=True,
             drain_waits_for_suspended=True,
+            shrinking_waits_for_nobody=True,
             remove_of_suspended_is_enoent=True,
             any_errno=True,
             config_errors_hide_place=True,
@@ -62,6 +65,7 @@ COMPAT = MappingProxyType(
         "seed": Compat(
             fua_flushes_too_early=True,
             drain_waits_for_suspended=True,
+            shrinking_waits_for_nobody=True,
             any_errno=True,
             aio_zero_timer_not_started=True,
             file_requests_take_a_turn=True,

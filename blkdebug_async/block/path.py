@@ -244,7 +244,7 @@ class RequestPath:
         request.start = min(request.start, padding.start)
         request.end = max(request.end, padding.start + padding.grown)
         self._node.tracker.mark_serialising(request, padding.align)
-        await self._node.tracker.wait(request)
+        await self._wait_to_write(request)
         return padding
 
     async def _read_edges(self, request: Request, padding: Padding, scratch: bytearray) -> bool:
@@ -333,7 +333,19 @@ class RequestPath:
             if flags & NO_WAIT and node.tracker.conflict(request) is not None:
                 raise BlockError(EBUSY, f"{request.describe()} meets another and may not wait")
         if node.tracker.serialising:
-            await node.tracker.wait(request)
+            await self._wait_to_write(request)
+
+    async def _wait_to_write(self, request: Request) -> None:
+        """Wait for requests that are in the way; what they cut off must not come back.
+
+        Raises:
+            BlockError: EIO; the range was there before, and ends behind the end now.
+        """
+        node, end = self._node, request.offset + request.length
+        inside = end <= node.length
+        await node.tracker.wait(request)
+        if inside and end > node.length and not node.context.compat.shrinking_waits_for_nobody:
+            raise BlockError(EIO, f"{request.describe()} is on bytes that were cut off meanwhile")
 
     async def _fire(self, event: Event, request: Request) -> None:
         if self._node.hears(event):
@@ -362,7 +374,7 @@ class RequestPath:
             self._node.generation += 1
 
     async def truncate(self, size: int, how: Truncation, parent: Request | None) -> None:
-        """Change the length; nobody writes to new space meanwhile.
+        """Change the length; meanwhile nobody is on bytes that come or go, and no other changes it.
 
         Raises:
             OSError: EINVAL: size is negative. EIO: it is too large. EACCES: the node is
@@ -378,25 +390,40 @@ class RequestPath:
             raise BlockError(EACCES, "Image is read-only")
         grown = max(0, size - old)
         request = node.begin(IoType.TRUNCATE, size - grown, grown, 0, parent)
-        if grown:
-            node.tracker.mark_serialising(request, 1)
         await node.run(request, self._truncate(size, how, request))
 
     async def _truncate(self, size: int, how: Truncation, request: Request) -> None:
         node = self._node
+        if node.context.compat.shrinking_waits_for_nobody:
+            if request.length:
+                node.tracker.mark_serialising(request, 1)
+        else:
+            await self._claim_end(size, request)
         await self._prepare_write(request, 0)
         backing = node.driver.backing
         if size > node.length and backing is not None and backing.length > node.length:
             how = replace(how, zero=True)
         try:
             await self._resize(size, how, request)
-        except BaseException:
+        except BaseException as error:
             # A cancelled one may have been done all the same.
+            if not isinstance(error, OSError):
+                node.generation += 1
             with suppress(OSError):
                 node.refresh_length()
             raise
+        node.generation += 1
         node.refresh_length()
-        self._node.generation += 1
+
+    async def _claim_end(self, size: int, request: Request) -> None:
+        """Wait until a truncation is alone on all bytes behind the shorter one of both ends."""
+        node = self._node
+        request.end = MAX_LENGTH
+        # Who it waits for may be another truncation.
+        while not request.serialising or node.length < request.start:
+            request.start = min(node.length, size)
+            node.tracker.mark_serialising(request, 1)
+            await node.tracker.wait(request)
 
     async def _resize(self, size: int, how: Truncation, request: Request) -> None:
         driver = self._node.driver

@@ -206,6 +206,10 @@ SESSIONS: dict[str, Session] = {
         "", "break pwritev_done A", "truncate 128k", "aio_write -P 3 100k 512", "wait_break A",
         "length", "resume A", "aio_flush",
     ),
+    "shrink-below-a-suspended-write": on_blkdebug(
+        "", "break write_aio A", "aio_write -P 3 60k 4k", "wait_break A", "truncate 32k", "length",
+        "resume A", "aio_flush", "length", "read -P 3 60k 4k",
+    ),
     "flush-while-a-write-is-held": on_blkdebug(
         "inject-error.0.event=flush_to_disk,inject-error.0.iotype=flush,inject-error.0.errno=28",
         "break pwritev A", "aio_write 0 512", "wait_break A", "flush", "resume A", "aio_flush",

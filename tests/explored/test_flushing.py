@@ -4,46 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
-from typing import ClassVar
 
 from blkdebug_async import BlockError, Disk, open_disk
-from blkdebug_async.block.driver import Pace
-from blkdebug_async.block.iovec import Iovec
-from blkdebug_async.block.tracked import Request
-from blkdebug_async.drivers.memory import MemoryDriver
-from blkdebug_async.explore import cancel_sometime, fails, sometimes
+from blkdebug_async.explore import cancel_sometime, sometimes
+from tests.explored.devices import VolatileDriver
 from tests.explored.exploring import exhaust, together
 
 SECTOR = 512
-
-
-class VolatileDriver(MemoryDriver):
-    """A memory disk whose writes are safe after the next flush that does not fail."""
-
-    name: ClassVar[str] = "volatile"
-    pace = Pace.AT_ONCE
-
-    def __init__(self, size: int, *, may_fail: bool = False) -> None:
-        super().__init__(size)
-        self.write_flags = 0
-        self.may_fail = may_fail
-        #: How often the device itself was asked to flush.
-        self.flushes = 0
-        self.safe: set[int] = set()
-        self._volatile: set[int] = set()
-
-    async def pwritev(
-        self, offset: int, length: int, iov: Iovec, flags: int, request: Request
-    ) -> None:
-        await super().pwritev(offset, length, iov, flags, request)
-        self._volatile.add(offset)
-
-    async def flush_to_disk(self, request: Request) -> None:
-        self.flushes += 1
-        if self.may_fail and fails("flush"):
-            raise BlockError(5, "injected")
-        self.safe |= self._volatile
-        self._volatile.clear()
 
 
 async def write_and_flush(disk: Disk, device: VolatileDriver, offset: int) -> None:
