@@ -8,25 +8,27 @@ from itertools import groupby
 from blkdebug_async.explore.actions import Action, Kind
 from blkdebug_async.explore.places import Place
 from blkdebug_async.explore.record import Decision
-from blkdebug_async.explore.report import Failure
 from blkdebug_async.explore.timeline import Timeline
 from blkdebug_async.report.lines import Line, Look, cut, plain
 from blkdebug_async.report.source import stack_of
 from blkdebug_async.report.words import Words, doer, line_of, story_place
 
 
-def deviation_lines(failure: Failure, words: Words, width: int) -> list[Line]:
-    """Tell of the deviations, those together that hold back the same thing.
+def deviation_lines(
+    deviations: Sequence[Decision], timeline: Timeline, words: Words, width: int
+) -> list[Line]:
+    """Tell of the deviations of a run, those together that hold back the same thing.
 
     Args:
-        failure: Whose they are.
+        deviations: What went otherwise, in order.
+        timeline: The run.
         words: Its words.
         width: Most characters of a line.
     """
+    telling = _Telling(timeline, words)
     lines: list[Line] = []
-    for key, group in groupby(failure.deviations, key=lambda each: (bool(each.actions), each.key)):
+    for key, group in groupby(deviations, key=lambda each: (bool(each.actions), each.key)):
         decisions = list(group)
-        telling = _Telling(failure.timeline, words)
         lines += telling.held_back(decisions) if key[0] else telling.chosen(decisions)
     return [cut(line, width) for line in lines]
 

@@ -93,7 +93,7 @@ def _told(failure: Failure) -> Iterator[str]:
         yield f"  at {line_of(place)}"[:width]
     if failure.deviations:
         yield "What goes otherwise than it would anyway:"
-        lines = deviation_lines(failure, words, width)
+        lines = deviation_lines(failure.deviations, failure.timeline, words, width)
         for line in rendered(lines, colour=False).splitlines():
             # What begins like code is taken for code that somebody has commented out.
             yield re.sub(r"^( {6,})(?=\S+:\d+:)", r"\1at ", line)[:width]

@@ -11,7 +11,8 @@ from typing import Final
 
 from blkdebug_async.explore.deadlock import DeadlockError, Wait
 from blkdebug_async.explore.places import Place, raising_place
-from blkdebug_async.explore.report import Failure
+from blkdebug_async.explore.report import Failure, Replayed
+from blkdebug_async.explore.token import encode
 from blkdebug_async.report.beside import beside_lines
 from blkdebug_async.report.deviations import deviation_lines
 from blkdebug_async.report.lines import EMPTY, Line, Look, cut, plain, rendered
@@ -30,42 +31,54 @@ _LEAST_STEPS: Final = 12
 
 
 def text_report(
-    failure: Failure,
+    shown: Failure | Replayed,
     *,
     width: int = 100,
     colour: bool = False,
     full: bool = False,
     again: str = 'replay(scenario, "{token}").check()',
 ) -> str:
-    """Tell of a failure in text.
+    """Tell of a failure in text, or of a run that was made again.
 
     Args:
-        failure: What to tell of.
+        shown: What to tell of.
         width: Most characters of a line; the token and the last line may be longer.
         colour: Whether to colour it, for terminals (ANSI).
         full: Whether to show every step; else there are at most 60 lines.
         again: How to run it again, with {token} in it; the last line.
     """
-    return rendered(_Telling(failure, width, full).lines(again), colour=colour)
+    return rendered(_Telling(shown, width, full).lines(again), colour=colour)
 
 
 class _Telling:
     """A report in the making."""
 
-    def __init__(self, failure: Failure, width: int, full: bool) -> None:
-        self._failure = failure
+    def __init__(self, shown: Failure | Replayed, width: int, full: bool) -> None:
+        self._shown = shown
+        self._timeline = shown.timeline
+        self._error = shown.error
         self._width = width
         self._full = full
-        others = [failure.passing] if failure.passing else []
-        self._words = Words(failure.timeline, *others)
-        self._raising = whose_error(failure.timeline, failure.error)
+        if isinstance(shown, Failure):
+            self._deviations, self._passing, self._token = (
+                shown.deviations,
+                shown.passing,
+                shown.token,
+            )
+        else:
+            run = shown.run
+            self._deviations = tuple(run.decisions[at] for at in run.deviations)
+            self._passing, self._token = None, encode(run)
+        self._words = Words(self._timeline, *([self._passing] if self._passing else []))
+        error = self._error
+        self._raising = None if error is None else whose_error(self._timeline, error)
 
     def lines(self, again: str) -> list[Line]:
         """Give all lines."""
         above = [
-            *self._limited(list(self._error()), _MOST_OF_ERROR),
+            *self._limited(list(self._ending_lines()), _MOST_OF_ERROR),
             *self._titled("Who waits for what", list(self._waits())),
-            *self._titled("What went otherwise than it would have anyway", self._deviations()),
+            *self._titled("What went otherwise than it would have anyway", self._deviation_lines()),
         ]
         below = [*self._titled(*self._beside()), EMPTY, *self._end(again)]
         room = max(_MOST - len(above) - len(below) - 2, _LEAST_STEPS)
@@ -81,29 +94,38 @@ class _Telling:
 
     # --- the error ---
 
-    def _error(self) -> Iterator[Line]:
-        error = self._failure.error
+    def _ending_lines(self) -> Iterator[Line]:
+        error = self._error
+        if error is None:
+            yield plain("The run passed", Look.GOOD)
+        else:
+            yield from (cut(line, self._width) for line in self._error_lines(error))
+        yield cut(plain(f"  {self._facts()}", Look.DIM), self._width)
+        if isinstance(self._shown, Replayed):
+            for divergence in self._shown.divergences:
+                yield cut(plain(f"  The replay diverged: {divergence}", Look.ODD), self._width)
+
+    def _error_lines(self, error: BaseException) -> Iterator[Line]:
         for cause in causes_of(error) if isinstance(error, BaseExceptionGroup) else (error,):
             first, *more = f"{type(cause).__name__}: {cause}".removesuffix(": ").splitlines()
-            yield cut(plain(self._words.people(first), Look.BAD), self._width)
+            yield plain(self._words.people(first), Look.BAD)
             if not isinstance(cause, DeadlockError):
-                yield from (cut(plain(f"  {line}"), self._width) for line in more)
+                yield from (plain(f"  {line}") for line in more)
         place = raising_place(error)
         if place is not None and not isinstance(error, DeadlockError):
-            yield cut(plain(f"  {line_of(place)}"), self._width)
-        yield cut(plain(f"  {self._facts()}", Look.DIM), self._width)
+            yield plain(f"  {line_of(place)}")
 
     def _facts(self) -> str:
-        failure = self._failure
-        count = len(failure.timeline.moments)
+        count = len(self._timeline.moments)
         steps = "1 step" if count == 1 else f"{count} steps"
         if self._raising is not None:
             who = self._words.owner_of(self._raising)
             steps = f"by {who} in step {self._raising.number} of {steps}"
-        return f"{steps}; found in run {failure.runs}"
+        found = f"; found in run {self._shown.runs}" if isinstance(self._shown, Failure) else ""
+        return steps + found
 
     def _waits(self) -> Iterator[Line]:
-        error = self._failure.error
+        error = self._error
         waits = error.waits if isinstance(error, DeadlockError) else ()
         # Those who wait for others to be over tell least.
         waits = tuple(sorted(waits, key=lambda wait: "task" in wait.what))
@@ -118,13 +140,13 @@ class _Telling:
 
     # --- the run ---
 
-    def _deviations(self) -> list[Line]:
-        lines = deviation_lines(self._failure, self._words, self._width)
+    def _deviation_lines(self) -> list[Line]:
+        lines = deviation_lines(self._deviations, self._timeline, self._words, self._width)
         return self._limited(lines, _MOST_DEVIATIONS)
 
     def _steps(self, most: int) -> list[Line]:
         return step_lines(
-            self._failure.timeline,
+            self._timeline,
             self._words,
             matters=self._what_matters(),
             width=self._width,
@@ -135,28 +157,28 @@ class _Telling:
         """Give the numbers of steps that must be told of; the last one is the one that fails."""
         concerned = {
             action.key
-            for each in self._failure.deviations
+            for each in self._deviations
             if each.actions
             for action in (each.actions[0], each.actions[each.value])
         }
         return {self._ending} | {
             each.number
-            for each in self._failure.timeline.moments[: self._ending]
+            for each in self._timeline.moments[: self._ending]
             if each.deviates or concerned.intersection((each.action.key, *each.launched))
         }
 
     @property
     def _ending(self) -> int:
         """Number of the step that fails."""
-        last = self._failure.timeline.moments[-1:]
+        last = self._timeline.moments[-1:]
         return self._raising.number if self._raising else last[0].number if last else 0
 
     def _beside(self) -> tuple[str, list[Line]]:
-        passing = self._failure.passing
+        passing = self._passing
         if passing is None:
             return "", []
         lines = beside_lines(
-            self._failure.timeline,
+            self._timeline,
             passing,
             ending=self._ending,
             width=self._width,
@@ -165,7 +187,7 @@ class _Telling:
         return "This run, and beside it the nearest one that passes", lines
 
     def _end(self, again: str) -> Iterator[Line]:
-        token = self._failure.token
+        token = self._token
         yield (("token: ", Look.DIM), (token, Look.HEADING))
         yield (("again: ", Look.DIM), (again.replace("{token}", token), Look.HEADING))
 

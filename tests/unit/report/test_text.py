@@ -6,6 +6,7 @@ from functools import cache, partial
 
 import pytest
 
+from blkdebug_async.explore import replay
 from blkdebug_async.report.text import text_report
 from tests.unit.report import failures
 from tests.unit.report.failures import found
@@ -140,3 +141,23 @@ def test_colours_change_nothing_else() -> None:
     assert "\x1b[1;31mAssertionError" in coloured
     bare = re.sub(r"\x1b\[[\d;]*m", "", coloured)
     assert [line.rstrip() for line in bare.splitlines()] == text_report(failure).splitlines()
+
+
+def test_a_run_made_again_is_told_likewise() -> None:
+    failure = found(failures.racing_writes)
+    told, again = text_report(failure), text_report(replay(failures.racing_writes, failure.token))
+    for title in ("What went otherwise than it would have anyway", "The run"):
+        assert section(again, title) == section(told, title)
+    assert again.splitlines()[:2] == told.splitlines()[:2]
+    assert again.splitlines()[-2:] == told.splitlines()[-2:]
+
+
+def test_a_run_that_passes_says_so() -> None:
+    told = text_report(replay(failures.unlucky_choice, ()))
+    assert told.startswith("The run passed\n  2 steps\n")
+
+
+def test_a_run_made_again_says_where_it_diverged() -> None:
+    failure = found(failures.racing_writes)
+    told = text_report(replay(failures.unlucky_choice, failure.token))
+    assert "\n  The replay diverged: " in told
