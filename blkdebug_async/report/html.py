@@ -33,14 +33,14 @@ def html_page(shown: Failure | Replayed, *, title: str | None = None, again: str
 
     Args:
         shown: What to show.
-        title: Its heading; None: what was raised.
+        title: Its heading; None: whether it fails.
         again: How to run it again, with {token} in it.
 
     Returns:
         The whole page, to be written as UTF-8.
     """
     if title is None:
-        title = "A run that passes" if shown.error is None else type(shown.error).__qualname__
+        title = "A run that passes" if shown.error is None else "A run that fails"
     style = _asset("page.css")
     script = '(() => {\n"use strict";\n' + "\n".join(map(_asset, _SCRIPTS)) + "\n})();\n"
     # JSON has no lone surrogates, and neither has UTF-8.

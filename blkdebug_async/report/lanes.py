@@ -165,7 +165,9 @@ def _add_spans(spans: Sequence[Span], depth: int, rows: list[Row], of: dict[str,
     alone = len(spans) <= ROWS_PER_TASK
     lines = [[span] for span in spans] if alone else _packed(spans)
     for number, line in enumerate(lines):
-        label = "" if alone else f"in flight {number + 1}"
+        label = ""
+        if not alone:
+            label = f"in flight {number + 1}" if len(lines) > 1 else "in flight"
         end = line[-1].ends
         of |= dict.fromkeys((span.key for span in line), len(rows))
         rows.append(Row(line[0].key, label, line[0].kind, depth, line[0].begins, end, tuple(line)))

@@ -126,10 +126,9 @@ const KEYS = {
 
 function onKey(event) {
   if (event.ctrlKey || event.altKey || event.metaKey || event.isComposing) return;
-  const field = event.target.closest("input");
   const scrolls = event.target.closest("pre") && event.key.startsWith("Arrow");
-  // The slider goes to the next step by itself; in other fields, arrows move the cursor.
-  if (scrolls || (field && (field.id !== "slider" || !/^[nN+=-]$/.test(event.key)))) return;
+  // Arrows move the slider, which goes to its step, and the cursor in a field.
+  if (scrolls || (event.target.closest("input") && event.key.length > 1)) return;
   const action = KEYS[event.key];
   if (!action) return;
   event.preventDefault();

@@ -240,7 +240,7 @@ const picture = {
         const half = Math.min(column / 2 - 0.5, 6);
         drawn.push(shape("path", { class: "flag", d: `M${x - half} ${RULER - 10}h${2 * half}l${-half} 9z` }));
       }
-      if (number % every === 0 && Math.abs(number - this.current) * column > 20) {
+      if (number % every === 0 && Math.abs(number - this.current) * column > String(number).length * 7 + 8) {
         drawn.push(shape("text", { class: "tick", x, y: 12 }, String(number)));
       }
       const later = hasTimes && number > 0 && steps[number].time !== steps[number - 1].time;
