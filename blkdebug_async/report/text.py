@@ -26,6 +26,9 @@ _MOST: Final = 60
 _MOST_OF_ERROR: Final = 12
 _MOST_DEVIATIONS: Final = 16
 _MOST_BESIDE: Final = 10
+_LEGEND: Final = plain(
+    "    ● step  ╷┆○ request sent off, in flight, completed  ◆◇ went before what was due", Look.DIM
+)
 #: At least so many are left for the steps.
 _LEAST_STEPS: Final = 12
 
@@ -82,7 +85,11 @@ class _Telling:
         ]
         below = [*self._titled(*self._beside()), EMPTY, *self._end(again)]
         room = max(_MOST - len(above) - len(below) - 2, _LEAST_STEPS)
-        return [*above, *self._titled("The run", self._steps(room)), *below]
+        return [
+            *above,
+            *self._titled("The run", [*self._steps(room), cut(_LEGEND, self._width)]),
+            *below,
+        ]
 
     def _titled(self, title: str, lines: list[Line]) -> list[Line]:
         return [EMPTY, plain(title, Look.HEADING), *lines] if lines else []

@@ -7,8 +7,9 @@ requests without their node if there is only one.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,8 +76,9 @@ class Words:
         self._paths = {each.owner for each in doers}
         self._began: defaultdict[int, list[Operation]] = defaultdict(list)
         self._ended: defaultdict[int, list[Operation]] = defaultdict(list)
-        disks = {operation.disk for operation in timeline.operations}
-        self._one_disk = len(disks) < 2
+        every = (timeline, *others)
+        self._one_disk = len({each.disk for run in every for each in run.operations}) < 2
+        self._disks = {} if self._one_disk else _disks(every)
         for operation in timeline.operations:
             if operation.step is not None:
                 self._began[operation.step].append(operation)
@@ -109,9 +111,12 @@ class Words:
         match kind:
             case Kind.THREAD:
                 return f"{it.thing.removeprefix('thread ')} in a thread"
-            case Kind.REQUEST | Kind.TIMER:
-                node = f" on {it.node}" if it.node and len(self._nodes) > 1 else ""
-                return it.thing + node
+            case Kind.TIMER:
+                return it.thing.removeprefix("timer ").replace("Timeout._on_timeout", "timeout")
+            case Kind.REQUEST:
+                # Disks have the names that their operations have, too.
+                where = self._disks.get(name) or (it.node if len(self._nodes) > 1 else "")
+                return f"{it.thing} on {where}" if where else it.thing
             case _:
                 return f"callback {it.thing}"
 
@@ -138,27 +143,35 @@ class Words:
     def choice(self, decision: Decision) -> str:
         """Say what was chosen."""
         taken = "" if decision.n == 2 else f" = {decision.value} of 0 to {decision.n - 1}"
-        return decision.key + (taken if decision.value else " does not happen")
+        return self.people(decision.key) + taken
 
     def happening(self, moment: Moment) -> str:
         """Say what happened in a step, without whose it was."""
         action = moment.action
-        if action.kind is not Kind.TASK:
-            return f"{self.thing(action.actor, action.kind)} {self.verb(action)}"
         parts = [self.choice(each) for each in moment.choices if each.value]
+        if action.kind is not Kind.TASK:
+            return ", ".join(
+                [*parts, f"{self.thing(action.actor, action.kind)} {self.verb(action)}"]
+            )
         parts += self._requests(moment)
         if moment.raised:
             parts.append(self._end(moment))
         elif moment.after is None:
             parts.append("is over")
-        elif not self._began[moment.number] and not moment.launched and moment.waits_for:
-            # Of "a future" nothing is known.
-            known = moment.waits_for != "a future"
-            parts += [f"waits for {self.people(moment.waits_for)}"] if known else []
-        verb = self.verb(moment.action)
+        elif not self._began[moment.number] and not moment.launched:
+            parts += self._waits(moment)
+        verb = self.verb(action)
         if not parts or verb == "begins":
             parts.insert(0, verb)
         return ", ".join(parts)
+
+    def _waits(self, moment: Moment) -> list[str]:
+        # Of a future, and of one's own, nothing is known but that.
+        if moment.waits_for in ("", "a future"):
+            return []
+        if moment.waits_for.partition("#")[0] == f"future {moment.action.actor}":
+            return ["waits"]
+        return [f"waits for {self.people(moment.waits_for)}"]
 
     def is_quiet(self, moment: Moment) -> bool:
         """Tell whether there is nothing to say of a step but that it was taken."""
@@ -222,6 +235,23 @@ _VERBS: Final = {
     IoType.BLOCK_STATUS: ("asks for", "knows"),
     IoType.TRUNCATE: ("truncates", "truncated"),
 }
+
+
+def _disks(timelines: Iterable[Timeline]) -> dict[str, str]:
+    """Find of which disk the requests in flight are that tasks sent off in their operations."""
+    found: dict[str, str] = {}
+    for timeline in timelines:
+        begun: defaultdict[str, list[Operation]] = defaultdict(list)
+        for operation in timeline.operations:
+            begun[operation.task].append(operation)
+        for moment in timeline.moments:
+            for key in moment.launched:
+                # The last one that its task has begun by then.
+                mine = begun[doer(key, Kind.REQUEST).owner]
+                at = bisect_right(mine, moment.number, key=lambda each: each.step or 0)
+                if at:
+                    found[key] = mine[at - 1].disk
+    return found
 
 
 # --- where ---
