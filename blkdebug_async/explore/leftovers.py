@@ -8,11 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Collection, Iterable, Iterator
+from contextlib import suppress
 from types import AsyncGeneratorType
+from typing import Final
 
 from blkdebug_async.explore.deadlock import describe_wait
 from blkdebug_async.explore.loop import ExploringLoop
 from blkdebug_async.explore.task_names import path_of, short_name
+
+#: As asyncio has it: how often a set may change while it is listed.
+_TRIES: Final = 1000
 
 
 def leftovers(loop: ExploringLoop) -> tuple[str, ...]:
@@ -46,7 +51,15 @@ def _tasks_of(loop: asyncio.AbstractEventLoop) -> list[asyncio.Task[object]]:
     everyone = getattr(asyncio.tasks, "_all_tasks", None)
     if everyone is None:
         everyone = asyncio.all_tasks(loop)
-    return sorted([task for task in list(everyone) if task.get_loop() is loop], key=hash)
+    return sorted([task for task in _listed(everyone) if task.get_loop() is loop], key=hash)
+
+
+def _listed(everyone: Iterable[asyncio.Task[object]]) -> list[asyncio.Task[object]]:
+    """List a set that other threads, with loops of their own, may change meanwhile."""
+    for _ in range(_TRIES):
+        with suppress(RuntimeError):
+            return list(everyone)
+    return list(everyone)
 
 
 def _is_over(task: asyncio.Task[object]) -> bool:
