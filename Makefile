@@ -15,6 +15,8 @@ BENCH_OPTIONS ?=
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 LOCK := requirements-dev.lock
+# Pinned in pyproject.toml, as the figures of docs/bugs.md are about these versions.
+OTHER_EXPLORERS = $(shell sed -nE 's/^ *"((detangle|frontrun)==[0-9.]+)",$$/\1/p' pyproject.toml)
 CODE := $(wildcard blkdebug_async tests tools demo benchmarks)
 
 .PHONY: help
@@ -79,6 +81,11 @@ types: setup ## Check types with mypy --strict
 bench: setup ## Measure ours and QEMU's in turn, and put the figures into the docs; ROUNDS=, ONLY=
 	$(BIN)/python -m benchmarks --rounds $(ROUNDS) $(if $(ONLY),--only $(ONLY)) $(BENCH_OPTIONS)
 	$(BIN)/python -m benchmarks.page
+
+.PHONY: bench-bugs
+bench-bugs: setup ## Have explorers look for the seeded bugs, ours and others (an hour); BENCH_OPTIONS=
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check $(OTHER_EXPLORERS)
+	$(BIN)/python -m benchmarks.bench_bugs $(BENCH_OPTIONS)
 
 .PHONY: docs
 docs: setup ## Run the examples in README and docs, and follow their links

@@ -30,6 +30,8 @@ from benchmarks.hunting import Hunt, Plan, hunt_all
 from benchmarks.machine import this_machine
 from benchmarks.page import MARKED
 
+#: Columns of a line that goes to no terminal.
+_WIDTH = 160
 PAGE = Path(__file__).parent.parent / "docs" / "bugs.md"
 
 
@@ -151,10 +153,12 @@ def _speeds(rounds: int) -> tuple[Speed, ...]:
 
 
 def _show(results: BugResults, found: Sequence[str]) -> None:
-    console = Console()
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(width=_WIDTH, highlight=False)
     for line in bug_tables.conditions(results):
-        console.print(line, highlight=False)
-    _print(console, "Runs and seconds to each bug", bug_tables.bug_rows(results), words=2)
+        console.print(line)
+    _print(console, "Runs and time to each bug", bug_tables.bug_rows(results), words=2)
     _print(console, "In all", bug_tables.total_rows(results))
     if results.speeds:
         _print(console, "Runs per second", bug_tables.speed_rows(results))
@@ -163,21 +167,15 @@ def _show(results: BugResults, found: Sequence[str]) -> None:
     if found:
         console.print(f"\n{len(found)} things are not as they should be:", style="bold red")
         for line in found:
-            console.print(f"- {line}", highlight=False, soft_wrap=True)
+            console.print(f"- {line}", soft_wrap=True)
 
 
 def _print(console: Console, title: str, rows: bug_tables.Rows, words: int = 1) -> None:
+    rows = bug_tables.narrowed(rows, console.width)
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     head, *body = rows
     for number, name in enumerate(head):
-        first = number == 0
-        table.add_column(
-            name,
-            justify="left" if number < words else "right",
-            no_wrap=True,
-            overflow="ellipsis" if first else "fold",
-            ratio=None,
-        )
+        table.add_column(name, justify="left" if number < words else "right", no_wrap=True)
     for row in body:
         table.add_row(*row)
     console.print()

@@ -6,14 +6,18 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from benchmarks.bug_results import BugResults, Speed, quickest, too_long, total
-from benchmarks.bugs.bug import Bug
-from benchmarks.hunting import Hunt, bug_named
+from benchmarks.bug_results import BugResults, quickest, too_long, total
+from benchmarks.hunting import BROKE, Hunt, bug_named
 from benchmarks.machine import describe
 
 #: Head and cells of a table.
 Rows = Sequence[Sequence[str]]
 
+#: Columns to leave out where there is no room.
+_SPARED: Final = (
+    *("best of the others", "needs", "our steps a second", "worst", "frontrun", "helped"),
+    *("detangle", "min", "p90", "shrunk to min + 1"),
+)
 #: What they are called at the head of a column, where there is little room.
 _SHORT: Final[Mapping[str, str]] = {
     "detangle": "detangle",
@@ -82,7 +86,8 @@ def total_rows(results: BugResults) -> Rows:
 
 def speed_rows(results: BugResults) -> Rows:
     """Give a line for each scenario and strategy: runs per second, theirs and ours."""
-    rows: list[Sequence[str]] = [["scenario", "detangle", "explore()", "ratio", "our steps a second"]]
+    head = ["scenario", "detangle", "explore()", "ratio", "our steps a second"]
+    rows: list[Sequence[str]] = [head]
     for theirs, ours in zip(results.speeds[::2], results.speeds[1::2], strict=True):
         rows.append(
             [
@@ -108,38 +113,34 @@ def count_rows(results: BugResults) -> Rows:
 
 
 def complaints(results: BugResults) -> Iterator[str]:
-    """Say what is not as it should be."""
-    for name in results.bugs:
-        auto = results.hunt("auto", name)
-        bug = bug_named(name)
-        if auto and not auto.found and not auto.cannot:
-            yield f"auto does not find {name} within {results.plan.seconds:g} s"
+    """Say what is not as it should be: of ours, and where another one broke."""
     for hunt in results.hunts:
-        if hunt.cannot.startswith("it broke"):
+        if hunt.explorer == "auto" and not hunt.found and not hunt.cannot:
+            yield f"auto does not find {hunt.bug} within {results.plan.seconds:g} s"
+    for hunt in results.hunts:
+        if hunt.cannot.startswith(BROKE):
             yield f"{hunt.explorer}, {hunt.bug}: {hunt.cannot}"
-        if hunt.explorer in _SHORT:
-            continue
-        bug = bug_named(hunt.bug)
-        if hunt.false_alarm:
-            yield f"{hunt.explorer} says of the twin of {hunt.bug}: {hunt.false_alarm}"
-        if too_long(hunt):
-            yield (
-                f"{hunt.explorer} leaves {hunt.deviations} deviations of {hunt.bug}, "
-                f"the known minimum is {bug.known_minimum}"
-            )
-        if beaten := _beaten(bug, hunt):
-            yield beaten
+        if hunt.explorer not in _SHORT:
+            yield from _of_ours(hunt)
     for count in results.counts:
         if count.runs != count.expected:
             kind = "overlapping" if count.overlapping else "disjoint"
             yield f"DPOR makes {count.runs} runs for {count.writers} {kind} writers"
 
 
-def _beaten(bug: Bug, hunt: Hunt) -> str:
+def _of_ours(hunt: Hunt) -> Iterator[str]:
+    minimum = bug_named(hunt.bug).known_minimum
+    if hunt.false_alarm:
+        yield f"{hunt.explorer} says of the twin of {hunt.bug}: {hunt.false_alarm}"
     left = [each.deviations for each in hunt.searches if each.deviations is not None]
-    if bug.known_minimum is None or not left or min(left) >= bug.known_minimum:
-        return ""
-    return f"{hunt.explorer} needs {min(left)} for {bug.name}, less than the known minimum"
+    if too_long(hunt):
+        seeds = sum(minimum is not None and each > minimum + 1 for each in left)
+        yield (
+            f"{hunt.explorer} leaves up to {max(left)} deviations of {hunt.bug}, where {minimum} "
+            f"are enough, with {seeds} of {len(left)} seeds"
+        )
+    if minimum is not None and left and min(left) < minimum:
+        yield f"{hunt.explorer} needs {min(left)} for {hunt.bug}, less than the known {minimum}"
 
 
 def conditions(results: BugResults) -> list[str]:
@@ -150,11 +151,24 @@ def conditions(results: BugResults) -> list[str]:
     lines.append(f"{packages or 'no other explorers'}; {results.machine.day}")
     lines.append(
         f"at most {plan.seconds:g} s of one core a search, medians of {plan.seeds} seeds where "
-        f"chance decides; twins watched for {plan.twin_runs:,} runs, at most {plan.twin_seconds:g} s"
+        f"chance decides; twins for {plan.twin_runs:,} runs, at most {plan.twin_seconds:g} s"
     )
     if results.note:
         lines.append(results.note)
     return lines
+
+
+def narrowed(rows: Rows, width: int) -> Rows:
+    """Leave out columns, those first that one can do without, until a table fits in a line."""
+    head = list(rows[0])
+    for name in (*_SPARED, None):
+        if sum(max(len(row[at]) for row in rows) + 2 for at in range(len(head))) - 2 <= width:
+            break
+        if name in head:
+            at = head.index(name)
+            head.remove(name)
+            rows = [[*row[:at], *row[at + 1 :]] for row in rows]
+    return rows
 
 
 def markdown(rows: Rows, left: int = 1) -> str:
@@ -175,7 +189,7 @@ def effort(hunt: Hunt | None) -> str:
         return "-"
     if not hunt.found:
         if hunt.searches and all(each.exhausted for each in hunt.searches):
-            return "none there"
+            return "says none"
         return "not found"
     return f"{hunt.runs:,.0f}, {seconds(hunt.seconds)}"
 
@@ -184,10 +198,9 @@ def seconds(value: float) -> str:
     """Write a time with two digits that count."""
     if math.isnan(value):
         return ""
-    for unit, scale in (("s", 1.0), ("ms", 1e3)):
-        if value * scale >= 1:
-            return f"{value * scale:.2g} {unit}" if value * scale < 10 else f"{value * scale:.0f} {unit}"
-    return f"{value * 1e6:.0f} µs"
+    scale, unit = (1.0, "s") if value >= 1 else (1e3, "ms") if value >= 1e-3 else (1e6, "µs")
+    digits = 1 if value * scale < 10 else 0
+    return f"{value * scale:.{digits}f} {unit}"
 
 
 def _twin(hunt: Hunt | None) -> str:

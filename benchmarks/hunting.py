@@ -10,11 +10,13 @@ from multiprocessing import get_context
 
 from benchmarks.bugs.bug import Bug
 from benchmarks.bugs.registry import BUGS
-from benchmarks.explorers.explorer import Budget, Search, in_a_line
+from benchmarks.explorers.explorer import Budget, Search, UnfitError, in_a_line
 from benchmarks.explorers.named import explorer_named
 
 #: So many runs are never made, whatever the time.
 _ENDLESS = 10_000_000
+#: Begins to say what became of an explorer that failed by itself.
+BROKE = "it broke"
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Hunt:
     bug: str
     #: Why it was not asked; "": it was.
     cannot: str = ""
-    #: One for each seed, while the median was not known to be a miss.
+    #: One for each seed, unless the first one was a miss.
     searches: tuple[Search, ...] = ()
     #: Watching the twin; None: not done.
     twin: Search | None = None
@@ -85,8 +87,8 @@ def hunt(name: str, bug: Bug, plan: Plan) -> Hunt:
     budget = Budget(plan.seconds, _ENDLESS)
     for seed in range(seeds):
         searches.append(explorer.search(bug, seed, budget, twin=False, shrink=True))
-        # Who has missed it so often does not find it in the median.
-        if 2 * sum(not search.failed for search in searches) >= seeds:
+        # Who has missed it all that time is not asked again.
+        if not searches[0].failed:
             break
     watched = Budget(plan.twin_seconds, plan.twin_runs)
     twin = explorer.search(bug, 0, watched, twin=True, shrink=False) if plan.twin_runs else None
@@ -122,9 +124,11 @@ def hunt_all(
 def _hunt_by_name(name: str, bug: str, plan: Plan) -> Hunt:
     try:
         return hunt(name, bug_named(bug), plan)
+    except UnfitError as error:
+        return Hunt(name, bug, str(error))
     except Exception as error:
         # One that breaks is worth a line in the table, not the end of all others.
-        return Hunt(name, bug, f"it broke: {in_a_line(error)}")
+        return Hunt(name, bug, f"{BROKE}: {in_a_line(error)}")
 
 
 def bug_named(name: str) -> Bug:

@@ -7,7 +7,6 @@ from typing import Final, Protocol
 
 from benchmarks.bugs.bug import Bug
 
-
 #: A run with more steps counts as endless.
 MOST_STEPS: Final = 20_000
 
@@ -47,6 +46,10 @@ class Search:
         return bool(self.error)
 
 
+class UnfitError(Exception):
+    """A scenario turns out to be one that an explorer cannot run."""
+
+
 class Explorer(Protocol):
     """Looks for failures in scenarios."""
 
@@ -60,7 +63,11 @@ class Explorer(Protocol):
         ...
 
     def search(self, bug: Bug, seed: int, budget: Budget, *, twin: bool, shrink: bool) -> Search:
-        """Run a scenario, or its twin, until it fails or the budget is used up."""
+        """Run a scenario, or its twin, until it fails or the budget is used up.
+
+        Raises:
+            UnfitError: It cannot run it after all.
+        """
         ...
 
 

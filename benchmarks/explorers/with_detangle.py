@@ -1,8 +1,8 @@
 """detangle: explores asyncio code as it is, and knows tasks, timers and threads.
 
-Unhelped, it runs a scenario unchanged, on a disk that answers at once. Helped, it is given what its
-loop has no notion of: each request in flight is work of an executor, which it finishes when it
-likes; whether a fault happens is one of its own choices; and timers come late, where a bug needs it.
+Unhelped, it runs a scenario unchanged, on a disk that answers at once. Helped, it is given what
+its loop has no notion of: each request in flight is work of an executor, which it finishes when it
+likes; whether a fault happens is one of its choices; and timers come late, where a bug needs that.
 """
 
 from __future__ import annotations
@@ -49,9 +49,12 @@ class Detangle:
         self._strategy = strategy
 
     def cannot(self, bug: Bug) -> str:
-        if not self._helped and bug.needs is Needs.FAULT:
-            return "whether a fault happens is asked of the loop"
-        return ""
+        if self._helped or not bug.io:
+            return ""
+        return {
+            Needs.FAULT: "whether a fault happens is asked of the loop",
+            Needs.COMPLETION: "requests are answered at once, so that none is in flight",
+        }.get(bug.needs, "")
 
     def search(self, bug: Bug, seed: int, budget: Budget, *, twin: bool, shrink: bool) -> Search:
         scenario = bug.twin if twin else bug.scenario
