@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable, Coroutine
 from functools import cache, partial
@@ -161,3 +162,14 @@ def test_a_run_made_again_says_where_it_diverged() -> None:
     failure = found(failures.racing_writes)
     told = text_report(replay(failures.unlucky_choice, failure.token))
     assert "\n  The replay diverged: " in told
+
+
+def test_where_lanes_do_not_fit_only_deviations_are_marked() -> None:
+    async def crowd() -> None:
+        async with asyncio.TaskGroup() as group:
+            for number in range(30):
+                group.create_task(asyncio.sleep(0), name=f"task{number}")
+
+    told = section(text_report(replay(crowd, [0, 1])), "The run")
+    rows = [line for line in told if "begins" in line]
+    assert [line[6:8] for line in rows[:3]] == ["  ", "  ", "◆ "]
