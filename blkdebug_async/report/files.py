@@ -10,6 +10,7 @@ from typing import Final
 
 from blkdebug_async.explore.report import Failure, Replayed
 from blkdebug_async.report.html import html_page
+from blkdebug_async.report.qemu_io import Script, qemu_io_script
 from blkdebug_async.report.text import text_report
 
 #: A file name holds so much of a scenario's name.
@@ -48,3 +49,6 @@ def _forms(shown: Failure | Replayed, name: str, again: str) -> Iterator[tuple[s
     if isinstance(shown, Failure):
         yield ".txt", text_report(shown, full=True, again=again).rstrip("\n") + "\n"
     yield ".html", html_page(shown, title=name, again=again)
+    script = qemu_io_script(shown)
+    if isinstance(script, Script):
+        yield ".qemu-io.sh", script.shell()
