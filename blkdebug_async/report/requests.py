@@ -7,6 +7,7 @@ made: each as one, whole, and about the same bytes.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -150,12 +151,10 @@ class _Flights:
         if operation.step is None or not operation.task:
             raise UnsayableError(f"it is not known by which task there was {describe(operation)}")
         # What its task sends off in the step in which it ends is of the next one.
+        mine = self._sent[operation.task]
+        first = bisect_left(mine, operation.step, key=_step_of)
         last = operation.last_step
-        flights = [
-            each
-            for each in self._sent[operation.task]
-            if each[0] >= operation.step and (last is None or each[0] < last)
-        ]
+        flights = mine[first : None if last is None else bisect_left(mine, last, key=_step_of)]
         if len(flights) > 1:
             whats = ", ".join(doer(key, Kind.REQUEST).thing for _, key in flights)
             raise UnsayableError(f"{describe(operation)} reached the disk in parts: {whats}")
@@ -177,6 +176,10 @@ class _Flights:
         if operation.last_step != operation.step or operation.op is IoType.TRUNCATE:
             raise UnsayableError(f"it is not known when {describe(operation)} reached the disk")
         return Request(operation, operation.step, operation.step)
+
+
+def _step_of(sent: tuple[int, str]) -> int:
+    return sent[0]
 
 
 def _size_if_same(operation: Operation, key: str) -> int | None:

@@ -199,6 +199,16 @@ def test_a_flush_in_flight_stands_where_it_took_effect() -> None:
     assert any(note.startswith("flush by main/a was in flight") for note in script.notes)
 
 
+def test_a_flush_that_found_nothing_to_do_is_one_all_the_same() -> None:
+    async def body(disk: Disk) -> None:
+        await disk.flush()
+        await write(1)(disk)
+        await disk.flush()
+        await disk.flush()
+
+    assert lines(said(body))[:4] == ["flush", "write -P 0x01 0 512", "flush", "flush"]
+
+
 def test_a_request_that_failed_before_it_reached_the_disk_is_left_out() -> None:
     async def body(disk: Disk) -> None:
         disk.add_rule(InjectError(event=Event.WRITE_AIO, once=True))

@@ -115,7 +115,7 @@ def test_the_nearest_run_that_passes_stands_beside() -> None:
 
 
 def test_a_deadlock_tells_who_waits_for_what() -> None:
-    text = report(failures.crossed_locks)
+    text = report(failures.crossed_locks, width=300)
     told = section(text, "Who waits for what")
     assert re.match(r"  down +lock main, held by up, .*: async with locks\[second\]:", told[0])
     assert re.match(r"  up +lock main#1, held by down, ", told[1])
