@@ -6,7 +6,7 @@ Exploration is known here only by what it has to have, so that nobody loads it w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Hashable, Iterable
 from errno import errorcode
 from typing import Final, Protocol, runtime_checkable
 
@@ -34,7 +34,7 @@ class _History(Protocol):
 
     left_out: set[str]
 
-    def open(self, top: Node, name: str, nodes: Iterable[Node]) -> str: ...
+    def open(self, top: Node, name: str, parts: Iterable[Hashable]) -> str: ...
 
     def begin(
         self, disk: str, op: IoType, offset: int, length: int, data: bytes | None = None
@@ -75,7 +75,8 @@ class _NotedChild(Child):
     def point_to(self, node: Node) -> None:
         super().point_to(node)
         nodes = list(node.walk())
-        self._disk = self._history.open(node, _name_of(node), nodes)
+        stored_in = [each.driver.storage for each in nodes if each.driver.storage is not None]
+        self._disk = self._history.open(node, _name_of(node), [*nodes, *stored_in])
         if any(each.driver.name in _KEEP_NOTHING for each in nodes):
             self._history.left_out.add(self._disk)
         self.preadv = self._preadv

@@ -14,7 +14,7 @@ What is known of requests:
 Flushes decide nothing here: they matter when power is lost.
 
 Only disks are judged that nobody else changes: one that shares a node with another disk, other than
-as the top of both, is left out, and so is one that keeps nothing. A file opened twice is two disks.
+as the top of both, or a file, is left out, and so is one that keeps nothing.
 Where only one order is tried of steps that share nothing (assume="disk-only"), whether one request
 was over before another began is seen in one way only, so a violation in the other may be missed.
 """
@@ -124,15 +124,15 @@ class History(list[Operation]):
         self._names: dict[Hashable, str] = {}
         self._owners: dict[Hashable, str] = {}
 
-    def open(self, top: Hashable, name: str, nodes: Iterable[Hashable]) -> str:
+    def open(self, top: Hashable, name: str, parts: Iterable[Hashable]) -> str:
         """Hear that a disk was opened.
 
-        Two disks that reach the same node are left out, unless it is the top of both.
+        Two disks that have a part in common are left out, unless it is the top of both.
 
         Args:
             top: Its top node.
             name: What it is called.
-            nodes: All nodes that can be reached from it.
+            parts: All nodes that can be reached from it, and names of what they keep data in.
 
         Returns:
             Its name, of no disk on another node.
@@ -145,8 +145,8 @@ class History(list[Operation]):
                 number += 1
                 known = f"{name}#{number}"
             self._names[top] = known
-        for node in nodes:
-            owner = self._owners.setdefault(node, known)
+        for part in parts:
+            owner = self._owners.setdefault(part, known)
             if owner != known:
                 self.left_out |= {owner, known}
         return known
