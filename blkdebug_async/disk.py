@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from errno import EBADF, EIO
 from types import TracebackType
 from typing import Self
@@ -55,12 +55,10 @@ class Disk(Steering):
         self._opener = opener
         self.writethrough = writethrough
         self._quiesced = 0
-        #: Held while the tree is reopened or closed.
-        self._changing = asyncio.Lock()
         self._parked: list[asyncio.Event] = []
         self._edge: Child | None = None
         edge = root_edge(node, self)
-        node.parents.append(edge)
+        node.add_parent(edge)
         self._edge = edge
         if writes is None:
             writes = not node.flags.read_only
@@ -68,7 +66,7 @@ class Disk(Steering):
         try:
             self._take(taken)
         except OSError:
-            node.parents.remove(edge)
+            node.remove_parent(edge)
             raise
 
     # --- facts ---
@@ -265,11 +263,15 @@ class Disk(Steering):
 
     async def block_status(self, offset: int, length: int) -> BlockStatus:
         """Tell what the bytes from offset on are made of, and how many of them are alike."""
+        if self._quiesced:
+            await self._wait_unquiesced()
         self._check(offset, length, "block status")
         return await query_status(self.root, offset, length, True, None)
 
     async def is_allocated(self, offset: int, length: int) -> tuple[bool, int]:
         """Tell whether the bytes from offset on are in the top node, and how many are alike."""
+        if self._quiesced:
+            await self._wait_unquiesced()
         edge = self._open_edge()
         if offset < 0 or length < 0:
             raise _outside("allocation", offset, length)
@@ -375,7 +377,7 @@ class Disk(Steering):
             OSError: EINVAL: an option cannot be changed. Nothing has changed then.
         """
         wanted = dict(options or {})
-        async with self._changing, self.drained():
+        async with self._opener.changing, self.drained():
             edge = self._open_edge()
             if keep_write is None:
                 keep_write = not take_switches(dict(wanted), edge.node.flags).read_only
@@ -398,7 +400,7 @@ class Disk(Steering):
                 stays open: resume them and close again. Not with drain_waits_for_suspended.
             OSError: The first error of flushing or closing; the disk is closed all the same.
         """
-        async with self._changing:
+        async with self._opener.changing:
             if self._edge is not None:
                 await self._close(self._edge)
 
@@ -408,14 +410,11 @@ class Disk(Steering):
         try:
             await node.settle()
             self._edge = None
-            node.parents.remove(edge)
-            # No edge is left that could tell the end of the drained section.
-            self._quiesced = 0
-            self._unpark()
+            node.remove_parent(edge)
             if not node.parents:
                 if not node.context.compat.drain_waits_for_suspended:
                     # Nobody could resume a flush that is held while the disk is closed.
-                    _release_suspended(node)
+                    _release_suspended(node.closed_with())
                 await self._opener.close(node)
         finally:
             node.quiesce_end()
@@ -447,8 +446,11 @@ class Disk(Steering):
             await self.close()
         except SuspendedError as error:
             held = error
-            _release_suspended(self.root)
-            await self.close()
+        while self._edge is not None:
+            _release_suspended(self.root.walk())
+            # Meanwhile somebody may set breakpoints again.
+            with suppress(SuspendedError):
+                await self.close()
         if held is not None:
             raise held
 
@@ -457,6 +459,6 @@ def _outside(what: str, offset: int, length: int) -> BlockError:
     return BlockError(EIO, f"{what} of {length} bytes at offset {offset} is outside of the disk")
 
 
-def _release_suspended(top: Node) -> None:
-    for node in top.walk():
+def _release_suspended(nodes: Iterable[Node]) -> None:
+    for node in nodes:
         node.driver.release_suspended()

@@ -44,7 +44,7 @@ class _Change:
 async def reopen_tree(tree: TreeOpener, node: Node, options: Options) -> None:
     """Give a node other options, and those below that have theirs from it.
 
-    Nothing may be in flight.
+    Meanwhile nothing is in flight to any of them. Only one of this at a time.
 
     Args:
         tree: Has opened the node.
@@ -54,9 +54,16 @@ async def reopen_tree(tree: TreeOpener, node: Node, options: Options) -> None:
 
     Raises:
         OSError: EINVAL: something cannot be changed. EPERM: somebody needs what is to be given up.
-            Then nothing has changed.
+            EBUSY: requests are held at breakpoints, as in Node.settle(). Then nothing has changed.
     """
     changes = list(_plan(tree, node, dict(options)))
+    async with AsyncExitStack() as drained:
+        for change in changes:
+            await drained.enter_async_context(change.node.drained())
+        await _reopen(tree, node, changes)
+
+
+async def _reopen(tree: TreeOpener, node: Node, changes: list[_Change]) -> None:
     for change in changes:
         await _flush(change.node)
     replaced: list[Node] = []
@@ -226,9 +233,9 @@ class _Reopening:
 
 
 def _point(child: Child, node: Node) -> None:
-    child.node.parents.remove(child)
+    child.node.remove_parent(child)
     child.point_to(node)
-    node.parents.append(child)
+    node.add_parent(child)
 
 
 def _settle(tree: TreeOpener, change: _Change) -> None:

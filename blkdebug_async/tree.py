@@ -6,6 +6,7 @@ which of several mistakes is reported.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -100,6 +101,8 @@ class TreeOpener:
         self.told: dict[Node, NodeOptions] = {}
         #: Those that are being opened, each one below the one before.
         self.opening: list[Node] = []
+        #: Held while nodes are reopened or closed.
+        self.changing = asyncio.Lock()
         self._serial = count(100)
 
     async def open(

@@ -237,7 +237,7 @@ class Node(NodeState):
         """
         child = Child(name, node, self, role)
         self.children.append(child)
-        node.parents.append(child)
+        node.add_parent(child)
         try:
             node_permissions(self, all_below=False)
         except OSError:
@@ -248,8 +248,20 @@ class Node(NodeState):
     def detach(self, child: Child) -> None:
         """Take a child away; it is not closed."""
         self.children.remove(child)
-        child.node.parents.remove(child)
+        child.node.remove_parent(child)
         node_permissions(child.node, all_below=False)
+
+    def add_parent(self, edge: Child) -> None:
+        """Let an edge lead here; in a drained section its parent sends nothing, as the others."""
+        self.parents.append(edge)
+        if self._quiesced:
+            edge.parent.quiesce_begin()
+
+    def remove_parent(self, edge: Child) -> None:
+        """Let an edge lead here no more; a drained section is none of its parent's any more."""
+        self.parents.remove(edge)
+        if self._quiesced:
+            edge.parent.quiesce_end()
 
     def walk(self) -> Iterator[Node]:
         """Visit this node and all below it, each once, parents first."""
@@ -265,6 +277,14 @@ class Node(NodeState):
 
     def _below(self) -> list[Node]:
         return [edge.node for edge in self.children]
+
+    def closed_with(self) -> dict[Node, None]:
+        """List this node and those below that only it and they use: they are closed with it."""
+        going: dict[Node, None] = {self: None}
+        for node in parents_first(self, Node._below):
+            if all(edge.parent in going for edge in node.parents):
+                going[node] = None
+        return going
 
     def primary_chain(self) -> Iterator[Node]:
         """Visit this node, its primary child, that one's primary child, and so on."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Iterable
 
+from blkdebug_async import Disk
 from blkdebug_async.explore import Conditions, Report, Scenario, explore
 
 #: Far above what any scenario here takes.
@@ -29,6 +30,11 @@ def exhaust(
     report.check()
     assert report.proof == "every class of schedules", report
     return report
+
+
+def in_flight(disk: Disk) -> int:
+    """Count the requests that are under way in a disk's tree."""
+    return sum(len(node.tracker.requests) for node in disk.root.walk())
 
 
 async def together(**parts: Coroutine[object, object, object]) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
-from blkdebug_async import Disk, open_disk
+from blkdebug_async import BlockError, Disk, SuspendedError, open_disk
 from blkdebug_async.explore import cancel_sometime, sometimes
 from tests.explored.exploring import exhaust, together
 
@@ -12,7 +13,11 @@ SECTOR = 512
 
 
 def blkdebug() -> dict[str, object]:
-    below = {"driver": "blkdebug", "image": {"driver": "memory", "size": 4 * SECTOR}}
+    below = {
+        "driver": "blkdebug",
+        "align": SECTOR,
+        "image": {"driver": "memory", "size": 4 * SECTOR},
+    }
     return {"driver": "raw", "file": below}
 
 
@@ -87,6 +92,29 @@ def test_a_breakpoint_that_is_removed_holds_nobody() -> None:
 
             await together(writer=write(disk), remover=remove())
             assert not disk.suspended()
+
+    exhaust(scenario)
+
+
+def test_leaving_a_disk_closes_it_even_if_breakpoints_are_set_meanwhile() -> None:
+    async def scenario() -> None:
+        disk = await open_disk(blkdebug())
+        disk.breakpoint("pwritev_rmw_head", "A")
+
+        async def leave() -> None:
+            with suppress(SuspendedError):
+                async with disk:
+                    await disk.wait_suspended("A")
+
+        async def interfere() -> None:
+            with suppress(BlockError):
+                disk.breakpoint("pwritev", "B")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(leave(), name="leaver")
+            group.create_task(disk.pwrite(10, b"x" * 10), name="writer")
+            group.create_task(interfere(), name="interferer")
+        assert disk.closed
 
     exhaust(scenario)
 

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Coroutine
+
+import pytest
 
 from blkdebug_async import Disk, open_disk
 from blkdebug_async.explore import cancel_sometime, sometimes
-from tests.explored.exploring import exhaust, together
+from tests.explored.exploring import exhaust, in_flight, together
 
 SECTOR = 512
 
 
 def memory() -> dict[str, object]:
     return {"driver": "raw", "file": {"driver": "memory", "size": 4 * SECTOR}}
-
-
-def in_flight(disk: Disk) -> int:
-    return sum(len(node.tracker.requests) for node in disk.root.walk())
 
 
 async def drain_and_look(disk: Disk, turns: int = 2) -> None:
@@ -39,6 +38,17 @@ def test_nothing_is_in_flight_in_a_drained_section() -> None:
                 drainer = group.create_task(drain_and_look(disk), name="drainer")
                 group.create_task(write(0), name="writer")
             assert await disk.pread(0, SECTOR) == b"x" * SECTOR
+
+    exhaust(scenario)
+
+
+@pytest.mark.parametrize("ask", [Disk.block_status, Disk.is_allocated])
+def test_nobody_asks_for_the_status_in_a_drained_section(
+    ask: Callable[[Disk, int, int], Coroutine[object, object, object]],
+) -> None:
+    async def scenario() -> None:
+        async with open_disk(memory()) as disk:
+            await together(drainer=drain_and_look(disk), asker=ask(disk, 0, SECTOR))
 
     exhaust(scenario)
 
