@@ -54,10 +54,29 @@ def describe_bytes(data: bytes) -> str:
     """Say for people what some bytes are, in a few words."""
     if not data:
         return "nothing"
-    first = data[:1]
-    if not data.strip(first):
-        return "zeroes" if first == b"\0" else f"0x{data[0]:02x} only"
+    unit = _unit_of(data)
+    if len(unit) == 1:
+        return "zeroes" if unit == b"\0" else f"0x{unit[0]:02x} only"
     text = data.rstrip(b"\0")
-    if len(text) <= _LONGEST_TEXT and text.isascii() and text.decode("ascii").isprintable():
+    if len(text) <= _LONGEST_TEXT and _is_text(text):
         return repr(text.decode("ascii"))
-    return data[:_SHOWN].hex(" ") + (" ..." if len(data) > _SHOWN else "")
+    if len(unit) < len(data):
+        return f"{_short(unit)} again and again"
+    return _short(text)
+
+
+def _unit_of(data: bytes) -> bytes:
+    """Give the shortest piece of which data is a whole number; all of it if there is none."""
+    # Where data is found in itself, moved on, it begins anew.
+    return data[: (data + data).find(data, 1)]
+
+
+def _short(data: bytes) -> str:
+    if _is_text(data):
+        cut = data[:_LONGEST_TEXT]
+        return repr(cut.decode("ascii")) + ("" if cut == data else "...")
+    return data[:_SHOWN].hex(" ") + ("" if len(data) <= _SHOWN else " ...")
+
+
+def _is_text(data: bytes) -> bool:
+    return data.isascii() and data.decode("ascii").isprintable()

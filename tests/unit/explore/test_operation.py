@@ -30,8 +30,10 @@ def test_a_part_of_what_has_no_data_has_none() -> None:
         (bytes(range(200)), "00 01 02 03 04 05 06 07 08 09 0a 0b ..."),
         (
             b"a text that is longer than anybody would want to read",
-            "61 20 74 65 78 74 20 74 68 61 74 20 ...",
+            "'a text that is longer than anybody would '...",
         ),
+        (b"old!" * 128, "'old!' again and again"),
+        (b"\x01\x02" * 256, "01 02 again and again"),
         (b"", "nothing"),
     ],
 )
