@@ -30,7 +30,7 @@ def test_a_part_of_what_has_no_data_has_none() -> None:
         (bytes(range(200)), "00 01 02 03 04 05 06 07 08 09 0a 0b ..."),
         (
             b"a text that is longer than anybody would want to read",
-            "'a text that is longer than anybody would '...",
+            "'a text that is longer than anybody would'...",
         ),
         (b"old!" * 128, "'old!' again and again"),
         (b"\x01\x02" * 256, "01 02 again and again"),
