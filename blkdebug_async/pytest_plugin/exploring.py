@@ -10,13 +10,17 @@ from typing import Final
 import pytest
 from _pytest._code.code import ExceptionChainRepr, ReprEntryNative, ReprTraceback
 
+from blkdebug_async.explore.dependence import Assume
+from blkdebug_async.explore.places import is_library_error
 from blkdebug_async.explore.refusals import NotExplorableError
 from blkdebug_async.explore.search import NotDeterministicError
+from blkdebug_async.explore.strategies.named import strategy_named
+from blkdebug_async.explore.token import TokenError, decode
 from blkdebug_async.pytest_plugin.fixtures import Plan
 from blkdebug_async.pytest_plugin.job import Job
 from blkdebug_async.pytest_plugin.quiet import Quiet
 from blkdebug_async.pytest_plugin.summary import ATTRIBUTE, Told
-from blkdebug_async.pytest_plugin.wanted import async_test, is_given, wanted_of
+from blkdebug_async.pytest_plugin.wanted import Wanted, async_test, is_given, wanted_of
 
 _GIVEN: Final = "blkdebug_async.pytest_plugin.given"
 _JOB: Final = pytest.StashKey[Job | None]()
@@ -39,8 +43,13 @@ class Exploring:
         Raises:
             pytest.UsageError: It does not.
         """
-        if self._config.getoption("explore_token") is None or self._config.getoption("collectonly"):
+        token = self._config.getoption("explore_token")
+        if token is None or self._config.getoption("collectonly"):
             return
+        try:
+            decode(token)
+        except TokenError as error:
+            raise pytest.UsageError(f"--explore-token: {error}") from None
         names = [item.nodeid for item in session.items if _is_explored(item)]
         if len(names) != 1:
             found = f"there are {len(names)}: {', '.join(names[:3])}" if names else "there is none"
@@ -53,6 +62,8 @@ class Exploring:
         item.stash[_JOB] = item.stash[_TOLD] = None
         try:
             wanted = wanted_of(item)
+            if wanted is not None:
+                _check(wanted)
         except ValueError as error:
             pytest.fail(str(error), pytrace=False)
         if wanted is None or not isinstance(item, pytest.Function):
@@ -80,9 +91,12 @@ class Exploring:
         if job is None:
             return None
         try:
+            if library := _other_library(pyfuncitem):
+                raise NotExplorableError(f"it runs on {library}")
             error = _explored(job)
         except (NotExplorableError, NotDeterministicError) as refusal:
             if job.wanted.marked:
+                job.bare = is_library_error(refusal)
                 raise
             job.told = Told(why_not=_in_short(refusal))
             job.plan.let_go()
@@ -102,7 +116,7 @@ class Exploring:
         if call.when != "call" or told is None:
             return report
         setattr(report, ATTRIBUTE, told.packed())
-        if job is not None and job.text and call.excinfo is not None:
+        if job is not None and (job.text or job.bare) and call.excinfo is not None:
             _add(report, call.excinfo.value, job)
         return report
 
@@ -113,6 +127,22 @@ def _is_explored(item: pytest.Item) -> bool:
     except ValueError:
         return False
     return wanted is not None and not wanted.never
+
+
+def _check(wanted: Wanted) -> None:
+    """Find out early what explore() would complain of.
+
+    Raises:
+        ValueError: Something makes no sense.
+    """
+    strategy_named(wanted.strategy, tokens=wanted.tokens, assume=Assume(wanted.assume))
+
+
+def _other_library(item: pytest.Function) -> str:
+    """Name the library other than asyncio on which anyio would run a test; "": there is none."""
+    backend = item.funcargs.get("anyio_backend", "asyncio")
+    name = backend[0] if isinstance(backend, tuple) else backend
+    return "" if name == "asyncio" or item.get_closest_marker("asyncio") else str(name)
 
 
 def _explored(job: Job) -> BaseException | None:
@@ -133,10 +163,13 @@ def _add(report: pytest.TestReport, error: BaseException, job: Job) -> None:
     shown = report.longrepr
     if isinstance(shown, ExceptionChainRepr):
         if job.bare:
-            line = ReprEntryNative([f"E   {each}\n" for each in _lines_of(error)])
-            trace = ReprTraceback([line], None, style="native")
+            # The text goes on.
+            lines = _lines_of(error)[: 1 if job.text else None]
+            entry = ReprEntryNative([f"E   {line}\n" for line in lines])
+            trace = ReprTraceback([entry], None, style="native")
             shown = report.longrepr = ExceptionChainRepr([(trace, shown.reprcrash, None)])
-        shown.addsection("explored", job.text)
+        if job.text:
+            shown.addsection("explored", job.text)
     else:
         report.longrepr = f"{shown}\n\n{job.text}"
 

@@ -63,7 +63,12 @@ def given_anew(job: Job, quiet: Quiet) -> None:
     @functools.wraps(job.function)
     def example(*_: object, **arguments: object) -> None:
         __tracebackhide__ = True
-        drawn = {name: _same(each) for name, each in arguments.items() if name not in names}
+        drawn = {
+            name: _same(value)
+            for name, value in arguments.items()
+            # Each run has an instance of its own, if any.
+            if name not in names and (value is not item.instance or value is None)
+        }
         # Simpler examples of what cannot be explored are of no use.
         if refusals:
             return

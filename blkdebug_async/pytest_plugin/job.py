@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from time import perf_counter
 from typing import Final
@@ -24,6 +24,7 @@ from blkdebug_async.pytest_plugin.quiet import Quiet
 from blkdebug_async.pytest_plugin.scenario import TestScenario
 from blkdebug_async.pytest_plugin.summary import Told
 from blkdebug_async.pytest_plugin.wanted import AsyncTest, Wanted
+from blkdebug_async.report.files import write_files
 from blkdebug_async.report.text import text_report
 
 _TIMED_OUT: Final = "pytest-timeout"
@@ -106,6 +107,7 @@ class Job:
             strategy=wanted.strategy,
             assume=wanted.assume,
             shrink_runs=wanted.shrink_runs,
+            tokens=wanted.tokens,
             store=self._store(),
             conditions=self._conditions(),
             stop=None if example else _Stop(wanted.most_seconds),
@@ -150,9 +152,26 @@ class Job:
         if again is not None and kind_of(again) == kind_of(error):
             error = again
         self.told = replace(self.told, command=self._command(failure.token))
-        text = text_report(failure, again=self._command("{token}"))
-        self.text = f"{self.text}\n\n{text}" if self.text else text
+        self._tell(failure)
         return self._bared(error)
+
+    def _tell(self, failure: Failure, *above: str) -> None:
+        """Say of a failure what is to be said, here and in files."""
+        again = self._command("{token}")
+        lines = [*above, text_report(failure, again=again), *self._filed(failure, again)]
+        self.text = "\n".join([self.text, "", *lines] if self.text else lines)
+
+    def _filed(self, failure: Failure, again: str) -> Iterator[str]:
+        """Write files about a failure, and say which."""
+        folder: str | None = self.item.config.getoption("explore_report")
+        if folder is None:
+            return
+        try:
+            written = write_files(failure, folder, self.item.nodeid, again=again)
+        except OSError as error:
+            yield f"no files in {folder}: {error}"
+        else:
+            yield from (f"written: {path}" for path in written)
 
     def _replayed(self, scenario: TestScenario, token: str) -> BaseException | None:
         replayed = replay(scenario, token, conditions=self._conditions())
@@ -164,8 +183,7 @@ class Job:
             self.told = replace(told, runs=told.runs + 1, steps=steps, notes="\n".join(lines))
             return None
         self.told = replace(told, runs=told.runs + 1, steps=steps, command=self._command(token))
-        told_of = text_report(_failure_of(replayed, token), again=self._command("{token}"))
-        self.text = "\n".join([*lines, told_of])
+        self._tell(_failure_of(replayed, token), *lines)
         return self._bared(replayed.error)
 
     def _bared(self, error: BaseException) -> BaseException:

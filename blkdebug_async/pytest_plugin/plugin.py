@@ -1,7 +1,7 @@
 """The pytest plugin's door: its options, its marker, and what is said at the end.
 
-Every pytest run where the package is installed loads this, so nothing that explores is imported
-here: exploring.py is, once there is a test to explore.
+Every pytest run where the package is installed loads this, before anything else, so nothing more is
+imported here: exploring.py is once there is a test to explore.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from typing import Final
 
 import pytest
 
-from blkdebug_async.pytest_plugin.summary import Summary
-
+_SUMMARY: Final = "blkdebug_async.pytest_plugin.summary"
 _EXPLORING: Final = "blkdebug_async.pytest_plugin.exploring"
 _MARKER: Final = (
     "explore(runs=, seconds=, seed=, strategy=, assume=, never=, ...): run this async test under "
@@ -49,7 +48,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--explore-report",
         metavar="DIR",
-        help="write all about each failure into DIR: text, HTML, Perfetto, qemu-io, pytest",
+        help="write files about each failure into DIR",
     )
     group.addoption(
         "--explore-store",
@@ -66,7 +65,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Say which marker there is, and listen to what comes of it."""
     config.addinivalue_line("markers", _MARKER)
-    config.pluginmanager.register(Summary(config), "explore-summary")
+    summary = import_module(_SUMMARY).Summary(config)
+    config.pluginmanager.register(summary, "explore-summary")
 
 
 @pytest.hookimpl(trylast=True)

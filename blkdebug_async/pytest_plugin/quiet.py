@@ -79,7 +79,9 @@ class Quiet:
 
     def __enter__(self) -> Self:
         self._hook, sys.unraisablehook = sys.unraisablehook, self._hear
-        self._recorded = self._catching.__enter__() or []
+        recorded = self._catching.__enter__()
+        assert recorded is not None
+        self._recorded = recorded
         # Each run begins with the same; nobody else is to notice.
         self._chance = random.getstate()
         return self

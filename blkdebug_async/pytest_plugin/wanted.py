@@ -44,6 +44,7 @@ _WORDS: Final = (
     "may_leave",
     "atomic_unit",
     "example_runs",
+    "tokens",
     "never",
 )
 
@@ -68,6 +69,8 @@ class Wanted:
     example_runs: int
     #: Whether it is marked: then it fails where it cannot be explored, else it runs as usual.
     marked: bool
+    #: Of runs that failed once, to be tried first.
+    tokens: tuple[str, ...]
     #: The one run to make; None: explore.
     token: str | None = None
     #: Why not to explore it at all; "": nothing speaks against it.
@@ -144,6 +147,9 @@ def _wanted(item: pytest.Function, words: dict[str, object], *, marked: bool) ->
         return str(value)
 
     unit = words.get("atomic_unit")
+    tokens = words.get("tokens", ())
+    if not isinstance(tokens, (list, tuple)):
+        raise ValueError(f"tokens of @pytest.mark.explore is a list, not {tokens!r}")
     return Wanted(
         runs=number("runs", _RUNS),
         seconds=_seconds(item, words),
@@ -157,7 +163,8 @@ def _wanted(item: pytest.Function, words: dict[str, object], *, marked: bool) ->
         may_leave=bool(words.get("may_leave", not marked)),
         atomic_unit=unit if isinstance(unit, int) else None,
         example_runs=number("example_runs", _EXAMPLE_RUNS),
-        marked=marked and not words.get("never"),
+        marked=marked,
+        tokens=tuple(map(str, tokens)),
         token=config.getoption("explore_token"),
         never=str(words.get("never") or ""),
     )

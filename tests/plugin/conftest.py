@@ -49,8 +49,9 @@ class Run(Protocol):
 
 
 @pytest.fixture
-def run(pytester: pytest.Pytester) -> Run:
+def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run pytest on a module with some tests."""
+    monkeypatch.setenv("COLUMNS", "140")
 
     def run_pytest(source: str, *options: str, mode: str = "auto") -> pytest.RunResult:
         pytester.makefile(".ini", pytest=INI.format(mode=mode))
