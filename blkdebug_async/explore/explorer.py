@@ -45,9 +45,6 @@ def explore(  # noqa: PLR0913  all but the first are named
 ) -> Report:
     """Run a scenario under many schedules, and report the simplest one that fails.
 
-    Within an example of Hypothesis', tokens are neither kept nor looked for, and no failure is made
-    simpler until Hypothesis shows it: each example is to fail always or never.
-
     Args:
         scenario: Makes a fresh coroutine for each run; deterministic but for what the loop
             decides. Or its name, as "module:function" or "path/to/file.py:function".
@@ -69,13 +66,11 @@ def explore(  # noqa: PLR0913  all but the first are named
         ValueError: No such strategy, scenario or token, or one that no process can be told of.
     """
     scenario = scenario_named(scenario) if isinstance(scenario, str) else scenario
-    if (example := example_here()) is not None:
-        store, shrink_runs = None, shrink_runs if example is Example.SHOWN else 0
     stored = _stored(store, scenario)
     if isinstance(strategy, str):
         tokens = (*tokens, *stored.tokens())
         strategy = strategy_named(strategy, seed=seed, tokens=tokens, assume=Assume(assume))
-    effort = Effort(runs, seconds, shrink_runs, jobs, stop)
+    effort = Effort(runs, seconds, _here(shrink_runs), jobs, stop)
     search = Search(scenario, strategy, conditions or Conditions(), effort, progress)
     report = search.report(sometimes)
     if report.failure:
@@ -110,6 +105,11 @@ def replay(
     return Replayed(outcome.error, outcome.run, outcome.timeline, divergences)
 
 
+def _here(shrink_runs: int) -> int:
+    # Examples of Hypothesis' are made simpler when it shows them.
+    return 0 if example_here() is Example.SEARCHED else shrink_runs
+
+
 def _keep(stored: Stored, failure: Failure) -> None:
     # Where that cannot be, the token is in the report all the same.
     with suppress(OSError):
@@ -117,6 +117,9 @@ def _keep(stored: Stored, failure: Failure) -> None:
 
 
 def _stored(store: str | os.PathLike[str] | Stored | None, scenario: Scenario) -> Stored:
+    # Each example is to fail always or never, whatever was found in another one.
+    if example_here() is not None:
+        return Stored(None, "")
     return store if isinstance(store, Stored) else Stored(store, _name(scenario))
 
 
