@@ -121,7 +121,10 @@ class Exploration:
         """
         actor = self.acting()
         whose = f" of {actor.path}" if "/" in actor.path else ""
-        return actor.number(f"thing {name}{whose}").removeprefix("thing ")
+        label = name + whose
+        number = actor.number(f"thing {label}").removeprefix(f"thing {label}#")
+        # Not with the mark that tells requests of one name apart, which end with such a name.
+        return f"{label} ({int(number) + 1})" if number.isdecimal() else label
 
     def in_flight(
         self,

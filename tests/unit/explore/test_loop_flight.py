@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 from collections.abc import Coroutine
 from typing import TypeVar
 
 import pytest
 
 from blkdebug_async.explore.actions import Action, Kind, RedundantRunError
+from blkdebug_async.explore.deadlock import DeadlockError
 from blkdebug_async.explore.footprint import Footprint, Touch
 from blkdebug_async.explore.loop import ExploringLoop
 from blkdebug_async.explore.refusals import NotExplorableError
@@ -257,3 +259,48 @@ def test_slow_callbacks_are_told_in_debug_mode(caplog: pytest.LogCaptureFixture)
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
     assert "Executing" in caplog.text
+
+
+def test_what_waits_on_its_way_out_is_ended_all_the_same() -> None:
+    class Leaving(Listed):
+        def ran(self, action: Action, touched: object) -> None:
+            raise RedundantRunError
+
+    async def main() -> None:
+        try:
+            await fly("request", [])
+        finally:
+            await fly("first last request", [])
+            await fly("second last request", [])
+
+    coroutine, loop = main(), ExploringLoop(Leaving())
+    with pytest.raises(RedundantRunError):
+        loop.run_until_complete(coroutine)
+    loop.abandon()
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
+
+
+def test_who_ends_all_while_a_run_is_abandoned_is_heard() -> None:
+    async def main() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            raise KeyboardInterrupt
+
+    loop = ExploringLoop(Listed())
+    with pytest.raises(DeadlockError):
+        loop.run_until_complete(main())
+    with pytest.raises(KeyboardInterrupt):
+        loop.abandon()
+    loop.close()
+
+
+def test_the_second_request_of_a_name_is_none_of_a_second_thing() -> None:
+    async def main() -> list[str]:
+        exploration = running().exploration
+        names = [exploration.name_of("node") for _ in range(2)]
+        return [*names, *(f"write on {name}" for name in names)]
+
+    first, second, *keys = run(main(), Listed(wants_actions=True))
+    assert (first, second) == ("node", "node (2)")
+    assert f"{keys[0]}#1" != keys[1]

@@ -80,7 +80,7 @@ def test_two_disks_on_a_file_have_the_same_bytes_and_touch_the_same(
     assert {each.touches[0].node for each in requests if each.touches} == {"file image"}
     assert [each.key for each in requests] == [
         "main: write 0+3 on #block100",
-        "main: read 0+3 on #block100#1",
+        "main: read 0+3 on #block100 (2)",
     ]
 
 

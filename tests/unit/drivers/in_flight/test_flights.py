@@ -193,7 +193,7 @@ def test_nodes_of_one_name_are_told_apart_whoever_opens_his_disk_first() -> None
 
     names = prints(())
     assert sorted(names.values()) == [
-        *("#block100", "#block100 of main/a", "#block100 of main/b", "#block100#1"),
+        *("#block100", "#block100 (2)", "#block100 of main/a", "#block100 of main/b"),
     ]
     assert prints(("main/b",)) == names
 
