@@ -25,17 +25,17 @@ class Failure:
     #: How many runs there were up to the first one that failed.
     runs: int
     #: The decisions that went otherwise than they would have anyway, in their order.
-    deviations: tuple[Decision, ...]
+    deviations: tuple[Decision, ...] = field(repr=False)
     #: The same run as a list of integers.
-    values: tuple[int, ...]
+    values: tuple[int, ...] = field(repr=False)
     #: Everything that was decided and done.
-    run: Recorded
+    run: Recorded = field(repr=False)
     #: The same for people.
-    timeline: Timeline
+    timeline: Timeline = field(repr=False)
     #: A run that passes and differs in as little as possible; None: none was found.
-    passing: Timeline | None
+    passing: Timeline | None = field(repr=False)
     #: The list of the first run that failed, before shrinking.
-    found: tuple[int, ...]
+    found: tuple[int, ...] = field(repr=False)
     #: How many runs shrinking took.
     shrink_runs: int
     #: Whether shrinking came to its end; else, its budget was used up.
@@ -135,9 +135,9 @@ class Replayed:
     #: What it raised; None: it passed.
     error: BaseException | None
     #: Everything that was decided and done.
-    run: Recorded
+    run: Recorded = field(repr=False)
     #: The same for people.
-    timeline: Timeline
+    timeline: Timeline = field(repr=False)
     #: Where the token does not fit the scenario any more.
     divergences: tuple[Divergence, ...]
 

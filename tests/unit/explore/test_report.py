@@ -1,0 +1,12 @@
+from __future__ import annotations
+
+from blkdebug_async.explore import explore, replay
+from tests.unit.report.failures import racing_writes
+
+
+def test_a_report_at_the_prompt_is_a_few_lines_and_not_a_whole_run() -> None:
+    report = explore(racing_writes, store=None)
+    assert report.failure is not None
+    assert report.failure.token in repr(report)
+    assert len(repr(report)) < 500
+    assert len(repr(replay(racing_writes, report.failure.token))) < 200
