@@ -10,6 +10,7 @@ from typing import Final
 
 from blkdebug_async.explore.report import Failure, Replayed
 from blkdebug_async.report.html import html_page
+from blkdebug_async.report.perfetto import perfetto_trace
 from blkdebug_async.report.qemu_io import Script, qemu_io_script
 from blkdebug_async.report.text import text_report
 
@@ -37,18 +38,23 @@ def write_files(
     stem = re.sub(r"[^A-Za-z0-9_.-]+", "-", name)[-_NAME_LENGTH:].strip("-.") or "run"
     Path(folder).mkdir(parents=True, exist_ok=True)
     written = []
-    for ending, text in _forms(shown, name, again):
+    for ending, content in _forms(shown, name, again):
         path = Path(folder) / f"{stem}{ending}"
-        path.write_text(text, encoding="utf-8", errors="replace", newline="\n")
+        path.write_bytes(content)
         written.append(path)
     return tuple(written)
 
 
-def _forms(shown: Failure | Replayed, name: str, again: str) -> Iterator[tuple[str, str]]:
+def _forms(shown: Failure | Replayed, name: str, again: str) -> Iterator[tuple[str, bytes]]:
     """Give how a file's name ends, and what is in it."""
     if isinstance(shown, Failure):
-        yield ".txt", text_report(shown, full=True, again=again).rstrip("\n") + "\n"
-    yield ".html", html_page(shown, title=name, again=again)
+        yield (
+            ".txt",
+            text_report(shown, full=True, again=again).rstrip("\n").encode(errors="replace")
+            + b"\n",
+        )
+    yield ".html", html_page(shown, title=name, again=again).encode()
+    yield ".pftrace", perfetto_trace(shown, title=name)
     script = qemu_io_script(shown)
     if isinstance(script, Script):
-        yield ".qemu-io.sh", script.shell()
+        yield ".qemu-io.sh", script.shell().encode(errors="replace")

@@ -33,5 +33,5 @@ def test_a_failure_with_a_disk_leaves_a_script_for_qemu_io(tmp_path: Path) -> No
 
 def test_a_failure_without_a_disk_leaves_none(tmp_path: Path) -> None:
     names = endings(found(without_a_disk), tmp_path)
-    assert {"a-b.txt", "a-b.html"} <= names
+    assert {"a-b.txt", "a-b.html", "a-b.pftrace"} <= names
     assert "a-b.qemu-io.sh" not in names
