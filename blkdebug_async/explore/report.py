@@ -85,6 +85,8 @@ class Report:
     reached: Mapping[str, bool] = field(default_factory=dict)
     #: Tokens that were tried first and did not fit the scenario any more: where they diverged.
     divergences: tuple[Divergence, ...] = ()
+    #: Whether the proof is of all that can happen.
+    whole: bool = False
 
     def check(self) -> None:
         """Raise what was found.

@@ -118,6 +118,7 @@ class Search:
             seconds=perf_counter() - self._began,
             exhausted=self._strategy.exhausted,
             proof=proof.claim if proof else None,
+            whole=proof is not None and proof.whole,
             cut=self._cut,
             newness=self._coverage.newness,
             reached=self._reached,

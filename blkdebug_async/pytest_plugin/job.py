@@ -112,7 +112,7 @@ class Job:
             conditions=self._conditions(),
             stop=None if example else _Stop(wanted.most_seconds),
         )
-        self._hear(report)
+        self._hear(report, drawn=example)
         if report.failure is None:
             return None if example else self.never_happened()
         if isinstance(report.failure.error, NotDeterministicError):
@@ -121,13 +121,14 @@ class Job:
             return self._bared(report.failure.error)
         return self._told_of(report.failure, scenario)
 
-    def _hear(self, report: Report) -> None:
+    def _hear(self, report: Report, *, drawn: bool) -> None:
         told = self.told
         self.told = replace(
             told,
             runs=told.runs + report.runs,
             steps=told.steps + report.steps,
-            exhausted=report.exhausted and (told.exhausted or not told.runs),
+            exhausted=report.whole and (told.exhausted or not told.runs),
+            proof="" if drawn else report.proof or "",
             cut=told.cut + report.cut,
         )
         for name, reached in report.reached.items():

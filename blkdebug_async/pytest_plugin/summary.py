@@ -21,7 +21,7 @@ class Told:
 
     runs: int = 0
     steps: int = 0
-    #: Whether there was no run left to make.
+    #: Whether there is no other run.
     exhausted: bool = False
     #: Why it was run as usual; "": it was not.
     why_not: str = ""
@@ -31,6 +31,8 @@ class Told:
     notes: str = ""
     #: Runs that were left because they had become too long.
     cut: int = 0
+    #: What is known not to fail, as it goes on after "no failure in"; "": nothing.
+    proof: str = ""
 
     def packed(self) -> list[object]:
         """Give it as something that goes from process to process."""
@@ -101,7 +103,7 @@ def _totals(explored: list[Told]) -> str:
 
 
 def _of(told: Told) -> str:
-    end = ", failed" if told.command else ", exhausted" if told.exhausted else ""
+    end = ", failed" if told.command else told.proof and f", no failure in {told.proof}"
     return f"{_count(told.runs, 'run')}, {told.steps:,} steps{end}"
 
 

@@ -119,6 +119,21 @@ def test_much_is_said_where_much_is_asked_for(run: Run) -> None:
     result.stdout.fnmatch_lines(["1 test explored*", "  *::test_race: 7 runs, * steps, failed"])
 
 
+def test_what_is_proved_is_said_where_much_is_asked_for(run: Run) -> None:
+    source = """
+        @pytest.mark.explore(strategy={strategy!r})
+        async def test_steady():
+            await in_order(*"abc")
+        """
+    result = run(source.format(strategy="bounded"), "-v")
+    result.stdout.fnmatch_lines(
+        ["*; 1 exhausted, *", "  *::test_steady: *, no failure in every run there is"]
+    )
+    result = run(source.format(strategy="bounded:1"), "-v")
+    result.stdout.no_fnmatch_line("*exhausted*")
+    result.stdout.fnmatch_lines(["  *::test_steady: *, no failure in every run with at most 1 *"])
+
+
 def test_nothing_more_is_said_where_little_is_asked_for(run: Run) -> None:
     run(RACE, "-qq").stdout.no_fnmatch_line("*tests explored*")
 
