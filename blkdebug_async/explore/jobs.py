@@ -25,6 +25,7 @@ from blkdebug_async.explore.batches import (
 )
 from blkdebug_async.explore.careful import make_with_care
 from blkdebug_async.explore.collecting import tidy
+from blkdebug_async.explore.dask import answering
 from blkdebug_async.explore.hired import Hired
 from blkdebug_async.explore.run import Conditions, Outcome, Scenario, run_once
 from blkdebug_async.explore.strategies.replay import Values
@@ -66,7 +67,7 @@ class Jobs:
         if isinstance(jobs, int):
             self._team = Workers(jobs, self._packed)
         else:
-            self._team = Hired(jobs, self._packed)
+            self._team = Hired(answering(jobs), self._packed)
         # Begun and not heard of, in their order; those at the end were not sent yet.
         self._begun: deque[Begun] = deque()
         self._unsent: list[Begun] = []
