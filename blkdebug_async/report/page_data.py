@@ -21,7 +21,7 @@ from blkdebug_async.report.source import (
     stack_of,
     traceback_of,
 )
-from blkdebug_async.report.words import Words, story_place
+from blkdebug_async.report.words import Words, story_place, whose_error
 
 #: What JSON can say.
 Json: TypeAlias = "bool | int | float | str | Sequence[Json] | dict[str, Json] | None"
@@ -73,6 +73,7 @@ def page_data(shown: Failure | Replayed, again: str) -> dict[str, Json]:
         "errors": [] if shown.error is None else _errors(shown.error, tables),
         "rows": [_row(row, words, tables) for row in rows.rows],
         "steps": [_step(moment, rows, words, tables) for moment in timeline.moments],
+        "raised": _raised(shown),
         "passing": None,
         "changes": [],
     }
@@ -98,6 +99,12 @@ def _facts(shown: Failure | Replayed) -> list[Json]:
         facts.append("made again")
         facts += [f"the token does not fit: {each}" for each in shown.divergences]
     return facts
+
+
+def _raised(shown: Failure | Replayed) -> int | None:
+    """Give the number of the step in which the error was raised; None: that is not known."""
+    moment = None if shown.error is None else whose_error(shown.timeline, shown.error)
+    return None if moment is None else moment.number
 
 
 def _count(count: int, noun: str) -> str:

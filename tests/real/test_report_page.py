@@ -28,6 +28,7 @@ WORKERS, WRITES = 20, 40
 
 async def hostile() -> None:
     async def bad() -> None:
+        await asyncio.sleep(2)
         raise AssertionError(HOSTILE)
 
     async with asyncio.TaskGroup() as group:
@@ -136,6 +137,13 @@ def body(watched: Watched, panel: str) -> Locator:
 def test_the_page_opens_at_the_first_deviation(watched: Watched) -> None:
     shown = watched.open("race")
     assert watched.step == shown.deviations[0]
+
+
+def test_where_nothing_deviates_it_opens_where_the_error_was_raised(watched: Watched) -> None:
+    shown = watched.open("hostile")
+    raising = next(each for each in shown.run.timeline.moments if each.raised)
+    assert shown.deviations == []
+    assert watched.step == raising.number
 
 
 def test_keys_go_from_step_to_step_and_stop_at_the_ends(watched: Watched) -> None:
@@ -321,6 +329,12 @@ def test_hostile_texts_are_shown_as_they_are(watched: Watched) -> None:
         "all => all.map(e => e.textContent)"
     )
     assert any("<b>bold</b>" in name for name in names)
+
+
+def test_time_is_told_where_it_goes_on(watched: Watched) -> None:
+    watched.open("hostile", "#step=999")
+    assert watched.page.locator("#picture .time").all_text_contents() == ["2 s"]
+    assert "2 s" in body(watched, "step").inner_text()
 
 
 # --- long runs, small windows ---

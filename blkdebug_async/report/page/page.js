@@ -90,7 +90,7 @@ function legend() {
   const bar = (word) => shape("rect", { class: `span ${word}`, x: 1, y: 2, width: 20, height: 12, rx: 3 });
   const signs = [
     [mark("task", shape("rect", { x: 5, y: 2, width: 12, height: 12, rx: 2 })), "step of a task"],
-    [mark("task raised", shape("path", { d: "M5 2h12v12h-12zM8 5l6 6m0-6l-6 6", class: "crossed" })), "ends with an error"],
+    [mark("task raised", shape("path", { d: "M5 2h12v12h-12zM8 5l6 6m0-6l-6 6", class: "crossed" })), "ends by raising"],
     [mark("request", shape("circle", { cx: 11, cy: 8, r: 6 })), "completion"],
     [mark("call", shape("circle", { cx: 11, cy: 8, r: 3.6 })), "callback"],
     [mark("timer", shape("path", { d: "M11 2l6 6l-6 6l-6-6z" })), "timer"],
@@ -167,4 +167,4 @@ byId("changes-body").append(...changesPanel());
 picture.begin();
 markSlider();
 listen();
-goTo(stepInAddress() ?? deviations[0] ?? 0);
+goTo(stepInAddress() ?? deviations[0] ?? run.raised ?? 0);

@@ -61,7 +61,7 @@ function objectLines(objects) {
 }
 
 /** Whether a task may wait for what it has in flight. */
-const ofRequest = (waits) => /^(a future$|flight )/.test(waits);
+const ofRequest = (waits) => /^flight /.test(waits);
 
 /** What a task waits for; of a future without a name, what it has in flight may tell. */
 function waitText(step) {
@@ -213,6 +213,7 @@ function taskState(row, number, own) {
   if (step.raised) return [stepLink(last, "over"), `: ${step.raised}`];
   if (!step.after.length) return [stepLink(last, "over"), ` since step ${last}`];
   const place = step.after[tellingOf(step.after)];
+  if (ofRequest(step.waits) && !own.length) return ["goes on next, at ", stepLink(last, placeText(place), placeLine(place))];
   const what = ofRequest(step.waits) && own.length === 1 ? "its request" : step.waits || "its turn";
   return [`waits for ${what}, `, stepLink(last, placeText(place), placeLine(place)), ` since step ${last}`];
 }

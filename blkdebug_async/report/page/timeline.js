@@ -1,7 +1,8 @@
 // The timeline: only what can be seen is drawn, so that long runs are as quick as short ones.
 
 const ROW = 24;
-const RULER = 30;
+/** Numbers, flags, and, where time goes on at all, when it does. */
+const RULER = hasTimes ? 44 : 30;
 const WIDTHS = [5, 8, 12, 18, 26, 40, 64];
 const LETTER = 7.3;
 
@@ -245,7 +246,8 @@ const picture = {
       }
       const later = hasTimes && number > 0 && steps[number].time !== steps[number - 1].time;
       if (later && x - shown > 70) {
-        drawn.push(shape("text", { class: "time", x: x - column / 2, y: RULER - 3 }, `⏱ ${timeText(steps[number].time)}`));
+        drawn.push(shape("line", { class: "edge", x1: x - column / 2, x2: x - column / 2, y1: 17, y2: RULER }));
+        drawn.push(shape("text", { class: "time", x: x - column / 2 + 2, y: 27 }, timeText(steps[number].time)));
         shown = x;
       }
     }
@@ -275,7 +277,8 @@ const picture = {
     drawn.push(shape("defs", {}, clip), here);
     drawn.push(shape("rect", { class: "ruler", x: 0, y: 0, width: names, height: RULER }));
     drawn.push(shape("line", { class: "edge", x1: names - 0.5, x2: names - 0.5, y1: 0, y2: box.clientHeight }));
-    drawn.push(shape("text", { class: "tick corner", x: 10, y: 19 }, "step"));
+    drawn.push(shape("text", { class: "tick corner", x: 10, y: 12 }, "step"));
+    if (hasTimes) drawn.push(shape("text", { class: "tick corner", x: 10, y: 27 }, "time"));
     return drawn;
   },
 };
