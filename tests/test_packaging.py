@@ -30,6 +30,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_has_the_package_and_nothing_else(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert "blkdebug_async/py.typed" in names
+    page = (ROOT / "blkdebug_async" / "report" / "page").iterdir()
+    assert {f"blkdebug_async/report/page/{file.name}" for file in page} <= set(names)
     assert {name.split("/")[0].split("-")[0] for name in names} == {"blkdebug_async"}
 
 
