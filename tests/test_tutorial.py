@@ -12,12 +12,24 @@ import pytest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TUTORIAL = DOCS / "tutorial.md"
-CONSOLE = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+PAGES = (TUTORIAL, DOCS / "exploring.md", DOCS / "bench.md")
+#: What pages type, and the module that runs it.
+COMMANDS = {"blkdebug-async": "blkdebug_async", "pytest": "pytest"}
+#: What is typed, with what it prints; and files to paste, which print nothing.
+BLOCK = re.compile(r"^```(console|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
 def console_steps(page: Path) -> list[tuple[str, str]]:
     steps: list[tuple[str, str]] = []
-    for line in "".join(CONSOLE.findall(page.read_text())).splitlines(keepends=True):
+    for kind, block in BLOCK.findall(page.read_text()):
+        steps += [(block, "")] if kind == "sh" else console_block(block)
+    assert steps
+    return steps
+
+
+def console_block(block: str) -> list[tuple[str, str]]:
+    steps: list[tuple[str, str]] = []
+    for line in block.splitlines(keepends=True):
         command, output = steps[-1] if steps else ("", "")
         if line.startswith("$ "):
             steps.append((line[2:], ""))
@@ -25,7 +37,6 @@ def console_steps(page: Path) -> list[tuple[str, str]]:
             steps[-1] = (command + line[2:], output)
         else:
             steps[-1] = (command, output + line)
-    assert steps
     return steps
 
 
@@ -45,13 +56,17 @@ def play_console(page: Path, folder: Path, path: str, change: Callable[[str], st
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("page", [TUTORIAL, DOCS / "bench.md"], ids=lambda page: page.stem)
+@pytest.mark.timeout(120)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_what_a_page_types_into_a_shell_prints_what_it_says(page: Path, tmp_path: Path) -> None:
-    command = tmp_path / "bin" / "blkdebug-async"
-    command.parent.mkdir()
-    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m blkdebug_async "$@"\n')
-    command.chmod(0o755)
-    play_console(page, tmp_path, f"{command.parent}{os.pathsep}{os.environ['PATH']}", str)
+    commands, folder = tmp_path / "bin", tmp_path / "folder"
+    commands.mkdir()
+    folder.mkdir()
+    for name, module in COMMANDS.items():
+        command = commands / name
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        command.chmod(0o755)
+    play_console(page, folder, f"{commands}{os.pathsep}{os.environ['PATH']}", str)
 
 
 @pytest.mark.peer
