@@ -104,5 +104,5 @@ lock: ## Pin the newest versions of all development tools in requirements-dev.lo
 .PHONY: clean
 clean: ## Remove what was built or cached, but no virtual environment
 	rm -rf build dist htmlcov .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache
-	rm -rf .hypothesis .import_linter_cache
+	rm -rf .hypothesis .explore .import_linter_cache
 	find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
