@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
+from contextlib import asynccontextmanager
 
-from blkdebug_async import Disk
+from blkdebug_async import Disk, DiskOpening
 from blkdebug_async.explore import Conditions, Report, Scenario, explore
 
 #: Far above what any scenario here takes.
@@ -30,6 +31,31 @@ def exhaust(
     report.check()
     assert report.proof == "every class of schedules", report
     return report
+
+
+def sample(scenario: Scenario, *, runs: int) -> Report:
+    """Make so many runs of a scenario that has too many classes, half of them by chance.
+
+    What passes may fail in a schedule that was not tried.
+    """
+    for strategy in ("random", "pct:3"):
+        report = explore(scenario, strategy=strategy, runs=runs // 2, store=None)
+        report.check()
+    return report
+
+
+@asynccontextmanager
+async def opened(opening: DiskOpening) -> AsyncIterator[Disk]:
+    """Open a disk; in the end, nobody may be counted any more who is gone."""
+    async with opening as disk:
+        yield disk
+        if disk.closed:
+            return
+        for node in disk.root.walk():
+            assert not node.tracker.requests
+            assert not node.tracker.serialising
+            assert not node.context.drains
+        assert not disk.suspended()
 
 
 def in_flight(disk: Disk) -> int:

@@ -4,12 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from errno import EBADF
 
-from blkdebug_async import BlockError, Disk, SuspendedError, open_disk
+import pytest
+
+from blkdebug_async import (
+    BlockError,
+    Disk,
+    Event,
+    IoType,
+    Phase,
+    Predicate,
+    Suspend,
+    SuspendedError,
+    open_disk,
+)
 from blkdebug_async.explore import cancel_sometime, sometimes
-from tests.explored.exploring import exhaust, together
+from tests.explored.exploring import exhaust, in_flight, opened, together
 
 SECTOR = 512
+#: Two requests, one after the other; of two breakpoints, both would hold the first.
+HOLD_TWO = Suspend(tag="A", event=Event.PWRITEV, count=2)
 
 
 def blkdebug() -> dict[str, object]:
@@ -132,5 +147,173 @@ def test_a_held_request_that_is_cancelled_is_held_no_more() -> None:
             assert not disk.suspended()
             sometimes("cancelled", doomed.cancelled())
             sometimes("cancelled while held", doomed.cancelled() and not waiting.cancelled())
+
+    exhaust(scenario)
+
+
+def held(disk: Disk) -> list[str | None]:
+    """Name the tasks whose requests are held, the oldest first."""
+    return [request.task_name for _, request in disk.suspended() if request is not None]
+
+
+def test_the_last_of_two_that_are_held_under_one_tag_is_resumed_first() -> None:
+    async def scenario() -> None:
+        async with opened(open_disk(blkdebug())) as disk:
+            disk.add_rule(HOLD_TWO)
+
+            async def control() -> None:
+                for _ in range(2):
+                    await disk.wait_suspended("A")
+                    before = held(disk)
+                    sometimes("both", len(before) == 2)
+                    disk.resume("A")
+                    assert held(disk) == before[:-1]
+
+            await together(one=write(disk, 0), two=write(disk, 1), controller=control())
+
+    exhaust(scenario)
+
+
+def test_a_breakpoint_that_is_removed_lets_all_go_that_it_holds_and_that_come() -> None:
+    async def scenario() -> None:
+        async with opened(open_disk(blkdebug())) as disk:
+            disk.add_rule(HOLD_TWO)
+
+            async def remove() -> None:
+                held = len(disk.suspended())
+                sometimes("it holds none", held == 0)
+                sometimes("it holds one", held == 1)
+                sometimes("it holds two", held == 2)
+                disk.remove_breakpoint("A")
+                assert not disk.is_suspended("A")
+
+            await together(one=write(disk, 0), two=write(disk, 1), remover=remove())
+
+    exhaust(scenario)
+
+
+def test_all_who_wait_for_a_request_to_be_held_are_told() -> None:
+    async def scenario() -> None:
+        async with opened(open_disk(blkdebug())) as disk:
+            disk.breakpoint("pwritev", "A")
+            told: list[str] = []
+
+            async def wait(name: str) -> None:
+                await disk.wait_suspended("A")
+                told.append(name)
+                if len(told) == 2:
+                    disk.resume("A")
+
+            await together(writer=write(disk), one=wait("one"), two=wait("two"))
+
+    exhaust(scenario)
+
+
+def test_who_waits_for_a_request_to_be_held_hears_that_the_disk_is_closed() -> None:
+    async def scenario() -> None:
+        disk = await open_disk(blkdebug())
+
+        async def wait() -> None:
+            with pytest.raises(BlockError) as caught:
+                await disk.wait_suspended("A")
+            assert caught.value.errno == EBADF
+
+        await together(waiter=wait(), closer=disk.close())
+
+    exhaust(scenario)
+
+
+def test_a_request_is_held_under_all_tags_at_once_and_goes_when_all_are_resumed() -> None:
+    async def scenario() -> None:
+        async with opened(open_disk(blkdebug())) as disk:
+            disk.breakpoint("pwritev", "A")
+            disk.breakpoint("pwritev", "B")
+
+            async def control() -> None:
+                await disk.wait_suspended("A")
+                assert disk.is_suspended("B")
+                disk.resume("A")
+                assert await disk.pread(0, SECTOR) == bytes(SECTOR)
+                disk.resume("B")
+
+            await together(writer=write(disk), controller=control())
+
+    exhaust(scenario)
+
+
+def test_what_is_resumed_is_never_one_that_was_cancelled() -> None:
+    async def scenario() -> None:
+        async with opened(open_disk(blkdebug())) as disk:
+            disk.add_rule(HOLD_TWO)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(write(disk, 0), name="first")
+                doomed = group.create_task(write(disk, 1), name="doomed")
+                resumed = False
+                while not (resumed and doomed.cancelling()):
+                    await disk.wait_suspended("A")
+                    if "doomed" in held(disk):
+                        doomed.cancel()
+                        # It does not know of that yet.
+                        assert "doomed" not in held(disk)
+                    if disk.is_suspended("A"):
+                        sometimes("with the cancelled one on top", doomed.cancelling())
+                        disk.resume("A")
+                        assert not disk.is_suspended("A")
+                        resumed = True
+
+    exhaust(scenario)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_who_is_held_in_a_phase_may_be_cancelled(phase: Phase) -> None:
+    async def scenario() -> None:
+        async with opened(open_disk(blkdebug())) as disk:
+            disk.add_rule(Suspend(tag="A", phase=phase))
+            async with asyncio.TaskGroup() as group:
+                doomed = group.create_task(write(disk), name="doomed")
+                waiting = group.create_task(disk.wait_suspended("A"), name="controller")
+                doomed.add_done_callback(lambda _: waiting.cancel())
+                waiting.add_done_callback(lambda _: resume(disk))
+                cancel_sometime(doomed)
+            assert not disk.suspended()
+            sometimes("cancelled while held", doomed.cancelled() and not waiting.cancelled())
+            sometimes("not cancelled", not doomed.cancelled())
+
+    exhaust(scenario)
+
+
+@pytest.mark.parametrize("phase", list(Phase))
+def test_in_each_phase_the_write_is_there_or_not(phase: Phase) -> None:
+    async def scenario() -> None:
+        async with opened(open_disk(blkdebug())) as disk:
+            disk.add_rule(Suspend(tag="A", phase=phase, predicate=Predicate(ops={IoType.WRITE})))
+
+            async def control() -> None:
+                await disk.wait_suspended("A")
+                written = phase is not Phase.BEFORE_DRIVER
+                assert await disk.pread(0, SECTOR) == (b"x" if written else b"\0") * SECTOR
+                assert in_flight(disk)
+                disk.resume("A")
+
+            await together(writer=write(disk), controller=control())
+
+    exhaust(scenario)
+
+
+def test_only_the_second_write_is_held_whichever_that_is() -> None:
+    async def scenario() -> None:
+        async with opened(open_disk(blkdebug())) as disk:
+            second = Predicate(ops={IoType.WRITE}, nth=2)
+            disk.add_rule(Suspend(tag="A", event=Event.PWRITEV, predicate=second))
+
+            async def control() -> None:
+                await disk.wait_suspended("A")
+                ((_, request),) = disk.suspended()
+                assert request is not None
+                sometimes("one", request.task_name == "one")
+                sometimes("two", request.task_name == "two")
+                disk.resume("A")
+
+            await together(one=write(disk, 0), two=write(disk, 1), controller=control())
 
     exhaust(scenario)

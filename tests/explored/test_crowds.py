@@ -1,0 +1,128 @@
+"""Requests that must be alone on their bytes, many at once: nobody meets, nobody is forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import count
+
+import pytest
+
+from blkdebug_async.block.context import Context
+from blkdebug_async.block.tracked import Request, Tracker
+from blkdebug_async.events import IoType
+from blkdebug_async.explore import cancel_sometime, sometimes
+from blkdebug_async.explore.here import exploration_here
+from tests.explored.exploring import exhaust, sample
+
+#: Who wants which bytes; small letters need not be alone there.
+Wishes = dict[str, tuple[int, int]]
+
+ALL_THE_SAME = {"A": (0, 1), "B": (0, 1), "C": (0, 1)}
+A_CHAIN = {"A": (0, 2), "B": (1, 3), "C": (2, 4)}
+TWO_BEHIND_ONE = {"A": (0, 4), "B": (0, 2), "C": (2, 4)}
+ONE_BEHIND_TWO = {"A": (0, 2), "B": (2, 4), "C": (0, 4)}
+WITH_PLAIN = {"A": (0, 2), "b": (0, 1), "C": (0, 2)}
+PLAIN_FIRST = {"a": (0, 2), "B": (0, 4), "c": (2, 4)}
+FOUR_IN_A_CHAIN = {"A": (0, 2), "B": (1, 3), "C": (2, 4), "D": (3, 5)}
+FOUR_OVER_EACH_OTHER = {"A": (0, 4), "B": (0, 1), "C": (0, 4), "D": (0, 2)}
+FOUR_WITH_PLAIN = {"a": (0, 2), "B": (0, 4), "c": (2, 4), "D": (1, 3)}
+
+
+class IndexedTracker(Tracker):
+    """Finds requests by the index even where they are few."""
+
+    few = 0
+
+
+class Crowd:
+    """Requests to a node without a driver."""
+
+    def __init__(self, kind: type[Tracker]) -> None:
+        exploration = exploration_here()
+        assert exploration is not None
+        self.tracker = kind(Context(choices=exploration.scheduler))
+        self.inside: list[Request] = []
+        self._numbers = count(1)
+
+    async def occupy(self, name: str, start: int, end: int) -> None:
+        request = Request(next(self._numbers), "node", IoType.WRITE, start, end - start, 0, None)
+        self.tracker.begin(request)
+        try:
+            if name.isupper():
+                self.tracker.mark_serialising(request, 1)
+            if self.tracker.serialising:
+                await self.tracker.wait(request)
+            await self._be_inside(request)
+        finally:
+            self.tracker.end(request, None)
+
+    async def _be_inside(self, request: Request) -> None:
+        for other in self.inside:
+            meets = other.start < request.end and request.start < other.end
+            assert not (meets and (request.serialising or other.serialising))
+        self.inside.append(request)
+        try:
+            await asyncio.sleep(0)
+        finally:
+            self.inside.remove(request)
+
+    def check_empty(self) -> None:
+        assert not self.tracker.requests
+        assert self.tracker.serialising == 0
+
+
+@pytest.mark.parametrize("kind", [Tracker, IndexedTracker])
+@pytest.mark.parametrize(
+    "wishes",
+    [ALL_THE_SAME, A_CHAIN, TWO_BEHIND_ONE, ONE_BEHIND_TWO, WITH_PLAIN, PLAIN_FIRST],
+    ids=["same", "chain", "two-behind-one", "one-behind-two", "with-plain", "plain-first"],
+)
+def test_nobody_meets_anybody_and_all_go_on(wishes: Wishes, kind: type[Tracker]) -> None:
+    async def scenario() -> None:
+        crowd = Crowd(kind)
+        async with asyncio.TaskGroup() as group:
+            for name, (start, end) in wishes.items():
+                group.create_task(crowd.occupy(name, start, end), name=name)
+        crowd.check_empty()
+
+    exhaust(scenario)
+
+
+@pytest.mark.parametrize(
+    ("wishes", "doomed"),
+    [(ALL_THE_SAME, "B"), (A_CHAIN, "B"), (TWO_BEHIND_ONE, "A")],
+    ids=["same", "chain", "two-behind-one"],
+)
+def test_who_is_cancelled_is_in_nobodys_way(wishes: Wishes, doomed: str) -> None:
+    async def scenario() -> None:
+        crowd = Crowd(Tracker)
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                name: group.create_task(crowd.occupy(name, start, end), name=name)
+                for name, (start, end) in wishes.items()
+            }
+            cancel_sometime(tasks[doomed])
+        crowd.check_empty()
+        sometimes("cancelled", tasks[doomed].cancelled())
+
+    exhaust(scenario)
+
+
+@pytest.mark.parametrize("kind", [Tracker, IndexedTracker])
+@pytest.mark.parametrize(
+    "wishes",
+    [FOUR_IN_A_CHAIN, FOUR_OVER_EACH_OTHER, FOUR_WITH_PLAIN],
+    ids=["chain", "over-each-other", "with-plain"],
+)
+def test_no_failure_in_many_schedules_of_four_of_whom_any_may_be_cancelled(
+    wishes: Wishes, kind: type[Tracker]
+) -> None:
+    async def scenario() -> None:
+        crowd = Crowd(kind)
+        async with asyncio.TaskGroup() as group:
+            for name, (start, end) in wishes.items():
+                task = group.create_task(crowd.occupy(name, start, end), name=name)
+                cancel_sometime(task)
+        crowd.check_empty()
+
+    sample(scenario, runs=400)
