@@ -16,6 +16,9 @@ from blkdebug_async.explore.strategies.strategy import Ending, Endless
 
 #: Estimated length of a run as long as none was heard of.
 _FIRST_GUESS = 32
+#: Some run may end early. Change points are drawn from so many picks at least, and each fourth run
+#: reckons to be so many times as long as the first one.
+_LEAST, _EACH, _TIMES = 16, 4, 4
 
 
 class Pct(Endless):
@@ -41,7 +44,9 @@ class Pct(Endless):
     def scheduler(self, number: int) -> Priorities:
         self._made += 1
         chance = Random(f"pct/{self._depth}/{self._seed}/{number}")
-        length = self._length or _FIRST_GUESS
+        length = max(self._length or _FIRST_GUESS, _LEAST)
+        if number % _EACH == _EACH - 1:
+            length *= _TIMES
         return Priorities(chance, [chance.randrange(length) for _ in range(self._depth - 1)])
 
     def heard(self, run: Recorded, ending: Ending) -> None:

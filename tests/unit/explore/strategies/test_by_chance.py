@@ -131,6 +131,25 @@ def test_change_points_lie_within_the_length_of_the_first_run() -> None:
     assert len(set(picked[50:])) == 1
 
 
+def test_change_points_go_further_where_the_first_run_was_short() -> None:
+    strategy = Pct(1, depth=200)
+    strategy.heard(Recorded((0,), (2,)), Ending.FAILED)
+
+    picked = actors_picked(strategy.scheduler(0), 100)
+
+    assert len(set(picked[1:16])) > 1
+    assert len(set(picked[16:])) == 1
+
+
+def test_each_fourth_run_reckons_to_be_longer_than_the_first_one() -> None:
+    strategy = Pct(1, depth=200)
+    strategy.heard(Recorded((0,) * 50, (2,) * 50), Ending.PASSED)
+    lengths = [len(set(actors_picked(strategy.scheduler(run), 200)[50:])) for run in range(4)]
+
+    assert lengths[:3] == [1, 1, 1]
+    assert lengths[3] > 1
+
+
 def test_with_nothing_to_decide_change_points_do_not_matter() -> None:
     strategy = Pct(1)
     strategy.heard(Recorded((), ()), Ending.PASSED)
