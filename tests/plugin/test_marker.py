@@ -51,6 +51,23 @@ def test_a_marked_test_in_strict_mode_is_explored(run: Run) -> None:
     run(RACE, mode="strict").assert_outcomes(failed=1)
 
 
+ASYNC_FIXTURE = """
+@pytest.fixture
+async def number():
+    await asyncio.sleep(1)
+    yield 5
+
+@pytest.mark.explore
+async def test_number(number):
+    assert number == 5
+"""
+
+
+def test_a_marked_test_may_use_async_fixtures_without_another_plugin(run: Run) -> None:
+    run(ASYNC_FIXTURE, "-p", "no:asyncio", "-W", "ignore").assert_outcomes(passed=1)
+    run(ASYNC_FIXTURE, mode="strict").assert_outcomes(passed=1)
+
+
 def test_the_marker_says_how_many_runs_are_made(run: Run) -> None:
     result = run(
         """
