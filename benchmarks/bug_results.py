@@ -91,6 +91,8 @@ class Total:
     small: int
     #: Twins in which it says that something failed.
     false_alarms: int
+    #: Twins of which it has made every run that it would make.
+    through: int
 
 
 def total(results: BugResults, explorer: str) -> Total:
@@ -108,6 +110,7 @@ def total(results: BugResults, explorer: str) -> Total:
         worst_seconds=seconds[-1] if found else math.nan,
         small=sum(1 for hunt in found if not too_long(hunt) and hunt.deviations is not None),
         false_alarms=sum(1 for hunt in asked if hunt.false_alarm),
+        through=sum(1 for hunt in asked if hunt.twin and hunt.twin.exhausted),
     )
 
 

@@ -16,7 +16,7 @@ Rows = Sequence[Sequence[str]]
 #: Columns to leave out where there is no room.
 _SPARED: Final = (
     *("best of the others", "needs", "our steps a second", "worst", "frontrun", "helped"),
-    *("detangle", "min", "p90", "shrunk to min + 1"),
+    *("detangle", "min", "p90", "all runs of twins", "shrunk to min + 1"),
 )
 #: What they are called at the head of a column, where there is little room.
 _SHORT: Final[Mapping[str, str]] = {
@@ -62,6 +62,7 @@ def total_rows(results: BugResults) -> Rows:
         "worst",
         "shrunk to min + 1",
         "twins that fail",
+        "all runs of twins",
     ]
     rows = [head]
     for name, why in results.explorers.items():
@@ -79,6 +80,7 @@ def total_rows(results: BugResults) -> Rows:
                 seconds(summed.worst_seconds),
                 f"{summed.small} of {summed.found}" if name != "frontrun" else "",
                 str(summed.false_alarms),
+                str(summed.through or ""),
             ]
         )
     return rows
