@@ -109,18 +109,18 @@ def _run(bugs: Sequence[Bug], asked: argparse.Namespace) -> BugResults:
     explorers = {name: missing(name) for name in asked.strategies}
     names = [name for name, why in explorers.items() if not why]
     columns = (
-        TextColumn("{task.description:16}"),
-        BarColumn(),
+        BarColumn(24),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[last]}"),
+        TextColumn("{task.description}"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        bars = {name: progress.add_task(name, total=len(bugs), last="") for name in names}
+        bar = progress.add_task("", total=len(names) * len(bugs))
 
         def told(hunt: Hunt) -> None:
-            last = f"{hunt.bug}: {hunt.cannot or bug_tables.effort(hunt)}"
-            progress.update(bars[hunt.explorer], advance=1, last=last[:60])
+            what = hunt.cannot or bug_tables.effort(hunt)
+            line = f"{hunt.explorer}: {hunt.bug}: {what}"
+            progress.update(bar, advance=1, description=line[:70])
 
         hunts = tuple(hunt_all(names, bugs, plan, asked.jobs, told))
     speeds: tuple[Speed, ...] = ()
