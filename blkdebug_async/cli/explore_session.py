@@ -183,7 +183,14 @@ class _Session:
         folder = self._options.report
         if folder is None:
             return
-        paths = write_files(shown, folder, self._options.scenario, again=self._again())
+        paths = write_files(
+            shown,
+            folder,
+            self._options.scenario,
+            again=self._again(),
+            scenario=self._scenario.function,
+            conditions=self._options.conditions,
+        )
         for path in paths:
             sys.stderr.write(f"{self._program}: wrote {path}\n")
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Final
 
 from blkdebug_async.explore.report import Failure, Replayed
+from blkdebug_async.explore.run import Conditions, Scenario
 from blkdebug_async.report.html import html_page
 from blkdebug_async.report.perfetto import perfetto_trace
+from blkdebug_async.report.pytest_case import pytest_case
 from blkdebug_async.report.qemu_io import Script, qemu_io_script
 from blkdebug_async.report.text import text_report
 
@@ -19,7 +21,13 @@ _NAME_LENGTH: Final = 80
 
 
 def write_files(
-    shown: Failure | Replayed, folder: str | os.PathLike[str], name: str, *, again: str
+    shown: Failure | Replayed,
+    folder: str | os.PathLike[str],
+    name: str,
+    *,
+    again: str,
+    scenario: Scenario | None = None,
+    conditions: Conditions | None = None,
 ) -> tuple[Path, ...]:
     """Write files about a failure, or about a run that was made again.
 
@@ -28,6 +36,8 @@ def write_files(
         folder: Where they go; it is made if need be, and what is there of the same name is lost.
         name: What the scenario is called; files are named after it.
         again: How to run it again, with {token} in it.
+        scenario: What a test in pytest would call; None: there is none to be written.
+        conditions: What holds for a run.
 
     Returns:
         What was written.
@@ -41,6 +51,11 @@ def write_files(
     for ending, content in _forms(shown, name, again):
         path = Path(folder) / f"{stem}{ending}"
         path.write_bytes(content)
+        written.append(path)
+    if isinstance(shown, Failure) and scenario is not None:
+        path = Path(folder) / f"test_{re.sub(r'[^A-Za-z0-9]+', '_', stem).strip('_').lower()}.py"
+        case = pytest_case(shown, scenario, conditions=conditions)
+        path.write_text(case, encoding="utf-8", errors="replace")
         written.append(path)
     return tuple(written)
 

@@ -113,6 +113,9 @@ def test_all_about_a_failure_is_written(tmp_path: Path, capsys: pytest.CaptureFi
     assert explore(f"{MODULE}:racy", f"--report={folder}") == 1
     names = {path.name for path in folder.iterdir()}
     assert {f"{MODULE}-racy.txt", f"{MODULE}-racy.html"} <= names
+    assert {name for name in names if name.endswith(".py")} == {
+        "test_tests_unit_cli_explorable_racy.py"
+    }
     assert capsys.readouterr().err.count("wrote ") == len(names)
 
 
