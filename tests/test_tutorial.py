@@ -12,9 +12,9 @@ import pytest
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 TUTORIAL = DOCS / "tutorial.md"
-PAGES = (TUTORIAL, DOCS / "exploring.md", DOCS / "bench.md")
-#: What pages type, and the module that runs it.
-COMMANDS = {"blkdebug-async": "blkdebug_async", "pytest": "pytest"}
+PAGES = (TUTORIAL, DOCS / "exploring.md", DOCS / "bench.md", DOCS / "cluster.md")
+#: What pages type, and what Python is told then.
+COMMANDS = {"blkdebug-async": "-m blkdebug_async", "pytest": "-m pytest", "python": ""}
 #: What is typed, with what it prints; and files to paste, which print nothing.
 BLOCK = re.compile(r"^```(console|sh)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -62,9 +62,9 @@ def test_what_a_page_types_into_a_shell_prints_what_it_says(page: Path, tmp_path
     commands, folder = tmp_path / "bin", tmp_path / "folder"
     commands.mkdir()
     folder.mkdir()
-    for name, module in COMMANDS.items():
+    for name, words in COMMANDS.items():
         command = commands / name
-        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m {module} "$@"\n')
+        command.write_text(f'#!/bin/sh\nexec "{sys.executable}" {words} "$@"\n')
         command.chmod(0o755)
     play_console(page, folder, f"{commands}{os.pathsep}{os.environ['PATH']}", str)
 

@@ -7,6 +7,8 @@ from blkdebug_async.lazy import lazy_names
 #: Defining module to the names that it gives.
 _HOMES = {
     "blkdebug_async.explore.actions": "Action Kind Scheduler",
+    "blkdebug_async.explore.batches": "JobsError NotPortableError",
+    "blkdebug_async.explore.careful": "RunDiedError",
     "blkdebug_async.explore.choices": "Choices Unchanged",
     "blkdebug_async.explore.deadlock": "DeadlockError Wait",
     "blkdebug_async.explore.dependence": "Assume",
@@ -21,6 +23,7 @@ _HOMES = {
     "blkdebug_async.explore.refusals": "NotExplorableError",
     "blkdebug_async.explore.report": "ExplorationError Failure Replayed Report",
     "blkdebug_async.explore.run": "Conditions Scenario",
+    "blkdebug_async.explore.scenarios": "ScenarioError",
     "blkdebug_async.explore.search": "NotDeterministicError Progress",
     "blkdebug_async.explore.stored": "Stored",
     "blkdebug_async.explore.strategies.strategy": "Ending Proof Strategy",

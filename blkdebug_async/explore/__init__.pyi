@@ -1,6 +1,8 @@
 """Types of the public names for exploration, for type checkers and editors."""
 
 from blkdebug_async.explore.actions import Action, Kind, Scheduler
+from blkdebug_async.explore.batches import JobsError, NotPortableError
+from blkdebug_async.explore.careful import RunDiedError
 from blkdebug_async.explore.choices import Choices, Unchanged
 from blkdebug_async.explore.deadlock import DeadlockError, Wait
 from blkdebug_async.explore.dependence import Assume
@@ -15,6 +17,7 @@ from blkdebug_async.explore.record import Decision, Recorded
 from blkdebug_async.explore.refusals import NotExplorableError
 from blkdebug_async.explore.report import ExplorationError, Failure, Replayed, Report
 from blkdebug_async.explore.run import Conditions, Scenario
+from blkdebug_async.explore.scenarios import ScenarioError
 from blkdebug_async.explore.search import NotDeterministicError, Progress
 from blkdebug_async.explore.stored import Stored
 from blkdebug_async.explore.strategies.strategy import Ending, Proof, Strategy
@@ -35,12 +38,14 @@ __all__ = [
     "ExplorationError",
     "Failure",
     "Footprint",
+    "JobsError",
     "Kind",
     "Lane",
     "LeftBehindError",
     "Moment",
     "NotDeterministicError",
     "NotExplorableError",
+    "NotPortableError",
     "Operation",
     "Place",
     "Progress",
@@ -48,7 +53,9 @@ __all__ = [
     "Recorded",
     "Replayed",
     "Report",
+    "RunDiedError",
     "Scenario",
+    "ScenarioError",
     "Scheduler",
     "Stored",
     "Strategy",
