@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from demo.found_race import show_found_race
 from demo.injected_error import show_injected_error
 from demo.lost_update import show_lost_update
 from demo.page import Page
@@ -17,7 +18,7 @@ SIZE = 1 << 20
 
 
 def main() -> int:
-    """Show the three parts.
+    """Show the four parts.
 
     Returns:
         The exit status: 0 if each has shown what it claims.
@@ -35,9 +36,10 @@ def main() -> int:
             asyncio.run(show_injected_error(page, image)),
             asyncio.run(show_lost_update(page, image)),
             show_real_qemu(page, folder),
+            show_found_race(page, image),
         ]
     page.heading("Read on")
-    page.say("docs/tutorial.md walks through these steps by copy and paste.")
+    page.say("docs/tutorial.md and docs/exploring.md walk through these steps by copy and paste.")
     return 0 if all(shown) else 1
 
 

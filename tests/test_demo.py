@@ -31,6 +31,8 @@ def test_the_demo_shows_what_it_claims_without_qemu_io(tmp_path: Path) -> None:
     assert "20 of 20 updates lost" in output
     assert "no update lost, 20 of 20" in output
     assert "qemu-io is not installed here" in output
+    assert "that run again:  20 of 20 runs fail" in output
+    assert "no failure in every class of schedules" in output
     assert "\x1b" not in output
     assert max(len(line) for line in output.splitlines()) <= 100
 
