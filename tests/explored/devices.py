@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
+from errno import EIO
 from typing import ClassVar
 
 from blkdebug_async import BlockError
 from blkdebug_async.block.driver import Pace
 from blkdebug_async.block.iovec import Iovec
+from blkdebug_async.block.limits import Limits
 from blkdebug_async.block.target import BlockStatus, Truncation
 from blkdebug_async.block.tracked import Request
+from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
 from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.explore import choose, fails
 
@@ -20,8 +24,9 @@ class VolatileDriver(MemoryDriver):
     name: ClassVar[str] = "volatile"
     pace = Pace.AT_ONCE
 
-    def __init__(self, size: int, *, may_fail: bool = False) -> None:
+    def __init__(self, size: int, *, may_fail: bool = False, align: int = 1) -> None:
         super().__init__(size)
+        self._align = align
         self.write_flags = 0
         self.zero_flags = 0
         self.may_fail = may_fail
@@ -30,6 +35,9 @@ class VolatileDriver(MemoryDriver):
         #: Where writes began that are safe, and that are not yet.
         self.safe: set[int] = set()
         self.volatile: set[int] = set()
+
+    def refresh_limits(self, limits: Limits) -> Limits:
+        return replace(limits, request_alignment=self._align)
 
     async def pwritev(
         self, offset: int, length: int, iov: Iovec, flags: int, request: Request
@@ -44,9 +52,22 @@ class VolatileDriver(MemoryDriver):
     async def flush_to_disk(self, request: Request) -> None:
         self.flushes += 1
         if self.may_fail and fails("flush"):
-            raise BlockError(5, "injected")
+            raise BlockError(EIO, "injected")
         self.safe |= self.volatile
         self.volatile.clear()
+
+
+class FailingFlushFilter(BlkdebugDriver):
+    """Fails each flush of its own after a while, and is asked for one at a time."""
+
+    flushing = False
+
+    async def flush_to_disk(self, request: Request) -> None:
+        assert not self.flushing
+        self.flushing = True
+        await asyncio.sleep(0)
+        self.flushing = False
+        raise BlockError(EIO, "never safe")
 
 
 class GuardedDriver(MemoryDriver):

@@ -20,6 +20,7 @@ from blkdebug_async import (
     open_disk,
 )
 from blkdebug_async.explore import cancel_sometime, sometimes
+from blkdebug_async.trace import Observer, RequestView
 from tests.explored.exploring import exhaust, in_flight, opened, together
 
 SECTOR = 512
@@ -264,10 +265,19 @@ def test_what_is_resumed_is_never_one_that_was_cancelled() -> None:
     exhaust(scenario)
 
 
+class NobodyCancelled(Observer):
+    """Hears that a request is held, in whose task that happens."""
+
+    def request_suspended(self, node: str, tag: str, request: RequestView | None) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        assert not task.cancelling()
+
+
 @pytest.mark.parametrize("phase", list(Phase))
-def test_who_is_held_in_a_phase_may_be_cancelled(phase: Phase) -> None:
+def test_who_is_held_in_a_phase_may_be_cancelled_and_is_not_held_after_that(phase: Phase) -> None:
     async def scenario() -> None:
-        async with opened(open_disk(blkdebug())) as disk:
+        async with opened(open_disk(blkdebug(), observer=NobodyCancelled())) as disk:
             disk.add_rule(Suspend(tag="A", phase=phase))
             async with asyncio.TaskGroup() as group:
                 doomed = group.create_task(write(disk), name="doomed")

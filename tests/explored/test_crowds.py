@@ -26,6 +26,8 @@ PLAIN_FIRST = {"a": (0, 2), "B": (0, 4), "c": (2, 4)}
 FOUR_IN_A_CHAIN = {"A": (0, 2), "B": (1, 3), "C": (2, 4), "D": (3, 5)}
 FOUR_OVER_EACH_OTHER = {"A": (0, 4), "B": (0, 1), "C": (0, 4), "D": (0, 2)}
 FOUR_WITH_PLAIN = {"a": (0, 2), "B": (0, 4), "c": (2, 4), "D": (1, 3)}
+#: B is woken by A, and C is to wait for it; then D is there before B, and not in the way of C.
+ONE_OVERTAKES = {"A": (0, 4), "B": (0, 4), "C": (2, 4), "D": (0, 1)}
 
 
 class IndexedTracker(Tracker):
@@ -55,20 +57,38 @@ class Crowd:
             await self._be_inside(request)
         finally:
             self.tracker.end(request, None)
+            self.check_waiting()
 
     async def _be_inside(self, request: Request) -> None:
         for other in self.inside:
-            meets = other.start < request.end and request.start < other.end
-            assert not (meets and (request.serialising or other.serialising))
+            assert not _conflict(request, other)
         self.inside.append(request)
+        self.check_waiting()
         try:
             await asyncio.sleep(0)
         finally:
             self.inside.remove(request)
 
+    def check_waiting(self) -> None:
+        """Look whether all who wait have to: for one that does not wait, or was just woken."""
+        # Not by always(): nothing would commute any more.
+        requests = self.tracker.requests
+        assert self.tracker.serialising == sum(each.serialising for each in requests)
+        for each in requests:
+            blocker = each.waiting_for
+            if blocker is not None:
+                assert blocker in requests
+                assert blocker.waiting_for is None
+                assert _conflict(each, blocker)
+
     def check_empty(self) -> None:
         assert not self.tracker.requests
         assert self.tracker.serialising == 0
+
+
+def _conflict(one: Request, other: Request) -> bool:
+    meet = other.start < one.end and one.start < other.end
+    return meet and (one.serialising or other.serialising)
 
 
 @pytest.mark.parametrize("kind", [Tracker, IndexedTracker])
@@ -111,8 +131,8 @@ def test_who_is_cancelled_is_in_nobodys_way(wishes: Wishes, doomed: str) -> None
 @pytest.mark.parametrize("kind", [Tracker, IndexedTracker])
 @pytest.mark.parametrize(
     "wishes",
-    [FOUR_IN_A_CHAIN, FOUR_OVER_EACH_OTHER, FOUR_WITH_PLAIN],
-    ids=["chain", "over-each-other", "with-plain"],
+    [FOUR_IN_A_CHAIN, FOUR_OVER_EACH_OTHER, FOUR_WITH_PLAIN, ONE_OVERTAKES],
+    ids=["chain", "over-each-other", "with-plain", "one-overtakes"],
 )
 def test_no_failure_in_many_schedules_of_four_of_whom_any_may_be_cancelled(
     wishes: Wishes, kind: type[Tracker]

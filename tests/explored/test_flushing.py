@@ -29,6 +29,9 @@ def test_what_was_written_before_a_flush_is_safe_after_it() -> None:
             await together(
                 a=write_and_flush(disk, device, 0), b=write_and_flush(disk, device, SECTOR)
             )
+            flushes = device.flushes
+            await disk.flush()
+            assert device.flushes == flushes
             sometimes("one flush for both", device.flushes == 1)
             sometimes("a flush for each", device.flushes == 2)
 

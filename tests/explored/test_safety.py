@@ -13,7 +13,7 @@ from blkdebug_async.block.flags import FUA
 from blkdebug_async.drivers.blkdebug.config import BlkdebugConfig
 from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
 from blkdebug_async.explore import cancel_sometime, sometimes
-from tests.explored.devices import VolatileDriver
+from tests.explored.devices import FailingFlushFilter, VolatileDriver
 from tests.explored.exploring import exhaust, opened, together
 
 SECTOR = 512
@@ -77,12 +77,13 @@ def test_each_write_of_a_writethrough_disk_is_safe() -> None:
     exhaust(scenario)
 
 
-def test_what_a_cancelled_write_has_written_is_flushed_by_the_next() -> None:
+@pytest.mark.parametrize("length", [SECTOR, 100])
+def test_what_a_cancelled_write_has_written_is_flushed_by_the_next(length: int) -> None:
     async def scenario() -> None:
-        device = VolatileDriver(SECTOR)
-        async with opened(open_disk(BlkdebugDriver(device))) as disk:
+        device = VolatileDriver(SECTOR, align=SECTOR)
+        async with opened(open_disk(device)) as disk:
             async with asyncio.TaskGroup() as group:
-                doomed = group.create_task(disk.pwrite(0, b"x" * SECTOR), name="doomed")
+                doomed = group.create_task(disk.pwrite(0, b"x" * length), name="doomed")
                 cancel_sometime(doomed)
             written = 0 in device.volatile
             await disk.flush()
@@ -92,12 +93,27 @@ def test_what_a_cancelled_write_has_written_is_flushed_by_the_next() -> None:
     exhaust(scenario)
 
 
+def test_flushes_of_one_node_come_one_at_a_time_also_if_they_fail() -> None:
+    async def scenario() -> None:
+        disk = await open_disk(FailingFlushFilter(VolatileDriver(SECTOR)))
+        await disk.pwrite(0, b"x" * SECTOR)
+
+        async def flush() -> None:
+            with pytest.raises(BlockError, match="never safe"):
+                await disk.flush()
+
+        await together(one=flush(), two=flush(), three=flush())
+        with pytest.raises(BlockError, match="never safe"):
+            await disk.close()
+
+    exhaust(scenario)
+
+
 @pytest.mark.parametrize("length", [SECTOR, 100])
 def test_a_write_amid_a_flush_is_flushed_by_the_next(length: int) -> None:
     async def scenario() -> None:
-        device = VolatileDriver(SECTOR)
-        below = BlkdebugDriver(device, config=BlkdebugConfig(align=SECTOR))
-        async with opened(open_disk(below)) as disk:
+        device = VolatileDriver(SECTOR, align=SECTOR)
+        async with opened(open_disk(device)) as disk:
             await together(writer=disk.pwrite(0, b"x" * length), flusher=disk.flush())
             sometimes("written amid the flush", device.flushes)
             await disk.flush()
