@@ -55,7 +55,7 @@ def explore(  # noqa: PLR0913  all but the first are named
         seconds: Most seconds to take; None: any time.
         shrink_runs: Most runs to make a failure simpler with.
         sometimes: What must happen in some run, besides what scenarios name by sometimes().
-        tokens: Of runs that failed once, to be tried first (by auto and replay).
+        tokens: Of runs that failed once, to be tried first.
         store: Folder where tokens of failures are kept, under the scenario's name; None: nowhere.
         conditions: What holds for every run.
         jobs: In how many processes, or by which executor, to make runs; the report is the same.

@@ -83,8 +83,6 @@ class Report:
     newness: float
     #: What sometimes() named: whether it was true in any run.
     reached: Mapping[str, bool] = field(default_factory=dict)
-    #: Tokens that were tried first and did not fit the scenario any more: where they diverged.
-    divergences: tuple[Divergence, ...] = ()
     #: Whether the proof is of all that can happen.
     whole: bool = False
 

@@ -9,7 +9,7 @@ from blkdebug_async.explore.strategies.bounded import Bounded
 from blkdebug_async.explore.strategies.dpor import Dpor
 from blkdebug_async.explore.strategies.fifo import Fifo
 from blkdebug_async.explore.strategies.pct import Pct
-from blkdebug_async.explore.strategies.portfolio import auto
+from blkdebug_async.explore.strategies.portfolio import Portfolio, auto
 from blkdebug_async.explore.strategies.pos import Pos
 from blkdebug_async.explore.strategies.random_walk import RandomWalk
 from blkdebug_async.explore.strategies.replay import Replay
@@ -31,13 +31,20 @@ def strategy_named(
     Args:
         name: One of NAMES.
         seed: The same seed makes the same runs.
-        tokens: Of runs that failed once; for auto and replay.
+        tokens: Of runs that failed once; they come first.
         assume: What is promised of steps beyond what is seen of them; for dpor.
 
     Raises:
         ValueError: There is no such strategy, or its number makes no sense.
         TokenError: One of the tokens is none.
     """
+    strategy = _named(name, seed, tokens, assume)
+    if not tokens or isinstance(strategy, Portfolio | Replay):
+        return strategy
+    return Portfolio([Replay(tokens), strategy], ())
+
+
+def _named(name: str, seed: int, tokens: Sequence[str], assume: Assume) -> Strategy:
     kind, colon, text = name.partition(":")
     number = int(text) if text.isascii() and text.isdigit() else None
     if colon and (number is None or kind not in ("pct", "bounded") or name == "pct:0"):

@@ -157,3 +157,19 @@ def test_what_is_asked_for_reaches_the_strategy() -> None:
 def test_a_token_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(TokenError):
         strategy_named(name, tokens=["x1.damaged"])
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if ":" not in name])
+def test_runs_that_failed_once_come_first_whatever_is_wanted(name: str) -> None:
+    failed = run(PROGRAM, Values([1, 1]))[1]
+    explored = explore(PROGRAM, strategy_named(name, tokens=[encode(failed)]), most=2)
+    assert failed.values in [recorded.values for recorded in explored.recorded]
+
+
+def test_what_is_proved_is_proved_behind_runs_that_failed_once_too() -> None:
+    token = encode(run(SMALL, Values([1]))[1])
+    strategy = strategy_named("dpor", tokens=[token])
+    explore(SMALL, strategy)
+    assert strategy.exhausted
+    assert strategy.proof is not None
+    assert strategy.proof.whole
