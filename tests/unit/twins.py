@@ -100,8 +100,9 @@ class World:
         except TwinsDifferError:
             raise
         except AssertionError as error:
-            # Copying while reading asks for permissions that a disk may not have.
-            self.outcomes[index] = ("assertion", str(error))
+            # Copying while reading asks for permissions that a disk may not have. What follows the
+            # first line are values, with addresses.
+            self.outcomes[index] = ("assertion", str(error).partition("\n")[0])
         except asyncio.CancelledError:
             self.outcomes[index] = "cancelled"
             raise
