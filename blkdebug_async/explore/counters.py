@@ -8,7 +8,6 @@ changes it.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from types import CellType, CodeType
 from typing import Final
@@ -16,6 +15,7 @@ from typing import Final
 from blkdebug_async.explore.exploration import Exploration
 from blkdebug_async.explore.footprint import Touch, sync_footprint
 from blkdebug_async.explore.handles import Callback
+from blkdebug_async.explore.sync_futures import NotedFuture
 from blkdebug_async.explore.sync_names import name_of, prints_of
 
 _COUNTERS: Final = frozenset(
@@ -70,14 +70,14 @@ def run_counter(
     looked, changed = prints_of(counted_for, exploration)
     if not free:
         exploration.touch(changed)
-    elif not isinstance(counted_for, asyncio.Future):
-        # A group; if nobody waits for it yet, it may be found empty.
+    elif not isinstance(counted_for, NotedFuture):
+        # What is gathered may be cancelled; a group may be found empty before anybody waits for it.
         exploration.touch(looked)
     everything = f"all of {name_of(counted_for)}"
     exploration.touch(sync_footprint(everything, Touch.COUNT))
     before = set(exploration.touched)
     run()
-    touched = (each for number, each in exploration.touched.items() if number not in before)
+    touched = [each for each in [*exploration.touched.values()] if id(each) not in before]
     if any(each.touch is Touch.WRITE for each in touched):
         # It was the last, and has woken somebody.
         exploration.touch(sync_footprint(everything))

@@ -83,6 +83,16 @@ def is_sleep(callback: object) -> bool:
     return callback is _set_result_unless_cancelled
 
 
+def is_again(callback: Callback, running: Call | None) -> bool:
+    """Tell whether a callback is scheduled by itself.
+
+    Args:
+        callback: The callback.
+        running: Which one is running; None: none is.
+    """
+    return running is not None and running._callback == callback
+
+
 class StepHandle(asyncio.Handle):
     """A step of a task, with asyncio's debugging on."""
 
@@ -93,11 +103,13 @@ class StepHandle(asyncio.Handle):
 class Call(asyncio.Handle):
     """A plain callback."""
 
-    __slots__ = ("action",)
+    __slots__ = ("action", "again")
     _callback: Callback
     _cancelled: bool
     #: What it is, named when it was scheduled; None: nobody wants to know.
     action: Action | None
+    #: Whether it was scheduled by itself.
+    again: bool
 
     def cancel(self) -> None:
         if self.action is not None and not self._cancelled:

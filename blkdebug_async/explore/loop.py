@@ -15,7 +15,6 @@ import heapq
 import threading
 from collections.abc import Coroutine, Generator
 from concurrent.futures import Executor
-from contextlib import suppress
 from contextvars import Context
 from functools import partial
 from types import MethodType
@@ -36,6 +35,7 @@ from blkdebug_async.explore.handles import (
     Timer,
     describe_call,
     describe_timer,
+    is_again,
     is_step,
 )
 from blkdebug_async.explore.ordered import OrderedGenerators, OrderedTask
@@ -54,6 +54,8 @@ _Coroutine: TypeAlias = (
 
 #: Given to asyncio's tasks for a handle, which they drop.
 _NO_HANDLE: Final = asyncio.Handle.__new__(asyncio.Handle)
+#: So often may what is ended wait on its way out.
+_LAST_WAITS: Final = 100
 # asyncio's call_soon() looks at it.
 setattr(_NO_HANDLE, "_source_traceback", None)  # noqa: B010
 
@@ -105,9 +107,7 @@ class ExploringLoop(TurningLoop):
         self.set_exception_handler(lambda _, __: None)
         for task in sorted(asyncio.all_tasks(self), key=hash):
             task._log_destroy_pending = False  # type: ignore[attr-defined]
-            # What a scenario does in its last moment, it does on a loop that stands still.
-            with suppress(Exception):
-                task.get_coro().close()
+            _end(task.get_coro())
         self.close()
 
     def set_debug(self, enabled: bool) -> None:
@@ -144,6 +144,7 @@ class ExploringLoop(TurningLoop):
             free = is_free(callback, args)
             handle = call = (FreeCall if free else Call)(callback, args, self, context)
             call.action = None
+            call.again = is_again(callback, self._possible.running)
             if self._named:
                 call.action = describe_call(self.exploration.acting(), callback, free=free)
                 self.exploration.touch(QUEUE_READ if free else QUEUE_CHANGED)
@@ -157,6 +158,20 @@ class ExploringLoop(TurningLoop):
         if task is not asyncio.current_task(self):
             self.exploration.touch(actor.changed)
         self.exploration.touch(QUEUE_READ)
+
+    def _note_timer(self, timer: Timer) -> None:
+        """Note that the step under way sets a timer, which changes which one is next.
+
+        Each of two for different times keeps the later one waiting, whichever was set first.
+        """
+        assert timer.action is not None
+        touch = self.exploration.touch
+        touch(CLOCK_READ)
+        touch(sync_footprint(timer.action.key))
+        for other in (*self._scheduled, *self._ready):
+            if isinstance(other, Timer) and not other._cancelled and other._when != timer._when:
+                assert other.action is not None
+                touch(sync_footprint(other.action.key))
 
     def note_cancelled(self, handle: Call | Timer) -> None:
         """Note that the step under way stops a callback."""
@@ -192,8 +207,7 @@ class ExploringLoop(TurningLoop):
         timer.action = None
         if self._named:
             timer.action = describe_timer(self.exploration.acting(), callback)
-            # Which timer is next, whatever it was made from.
-            self.exploration.touch(CLOCK_READ)
+            self._note_timer(timer)
         heapq.heappush(self._scheduled, timer)
         timer._scheduled = True
         return timer
@@ -295,6 +309,7 @@ def _fast_call_soon(loop: ExploringLoop) -> Callback:
             return _NO_HANDLE
         call = Call(callback, args, loop, context)
         call.action = None
+        call.again = is_again(callback, possible.running)
         append(call)
         possible.calls += 1
         return call
@@ -317,6 +332,20 @@ def _named_call_soon(loop: ExploringLoop) -> Callback:
         return _NO_HANDLE
 
     return call_soon  # type: ignore[return-value]  # it takes no other keyword
+
+
+def _end(coroutine: _Coroutine[object]) -> None:
+    """End a coroutine where it waits, and wherever it waits on its way out."""
+    # What a scenario does in its last moment, it does on a loop that stands still.
+    for _ in range(_LAST_WAITS):
+        try:
+            coroutine.close()
+        except (KeyboardInterrupt, SystemExit):
+            raise
+        except BaseException:
+            # It may have waited once more, which is an error, too.
+            continue
+        return
 
 
 def _check_callback(loop: asyncio.AbstractEventLoop, callback: Callback, method: str) -> None:

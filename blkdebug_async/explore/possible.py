@@ -11,7 +11,8 @@ What asyncio promises holds in every order:
   may rely on all callbacks that were due by then. So the ready queue can be picked from up to its
   first callback, that one included. A callback may overtake a task's step, as if the task had been
   woken later. Callbacks with which asyncio counts what has gone well are as free as steps: all that
-  they do is to wake somebody after the last.
+  they do is to wake somebody after the last. A callback that schedules itself again, maybe for
+  ever, lets all steps go first that were ready before.
 - Timers fire in the order of their times. Of those for the same time, which asyncio leaves open,
   any may be first; only sleeps stay in the order in which they began, as the tasks that they wake
   come in any order anyway. One that is due may be late: the ready queue may overtake it.
@@ -57,6 +58,7 @@ class Possible(Sequence[Action]):
         "jobs",
         "places",
         "ready",
+        "running",
     )
 
     def __init__(self, ready: deque[Ready]) -> None:
@@ -72,6 +74,8 @@ class Possible(Sequence[Action]):
         self.jobs: dict[Flight, None] = {}
         #: How many places at the front of the ready queue belong to the turn under way.
         self.places = 0
+        #: The plain callback that is running.
+        self.running: Call | None = None
         self._length = 0
         # What could happen apart from the ready queue.
         self._others: list[Flight | Timer] = []
@@ -118,7 +122,7 @@ class Possible(Sequence[Action]):
             if isinstance(entry, Timer) or any(isinstance(each, Timer) for each in self.ready):
                 self.indices = self._indices()
                 return len(self.indices)
-            return number + 1
+            return number if _waits_for_others(entry, number) else number + 1
         return len(self.ready)
 
     def _timers_behind(self, heap: list[Timer]) -> list[Timer]:
@@ -154,6 +158,8 @@ class Possible(Sequence[Action]):
                 continue
             else:
                 held_back = isinstance(entry, Call) and not isinstance(entry, FreeCall)
+                if held_back and _waits_for_others(entry, len(indices)):
+                    continue
             indices.append(number)
         return indices
 
@@ -199,6 +205,11 @@ class Possible(Sequence[Action]):
         if not 0 <= number < self._length:
             raise IndexError(number)
         return action_of(self._at(number))
+
+
+def _waits_for_others(entry: Ready, ahead: int) -> bool:
+    """Tell whether it is a callback that goes on for ever, and others are ahead of it."""
+    return ahead > 0 and isinstance(entry, Call) and entry.again
 
 
 def action_of(choice: Choice) -> Action:

@@ -26,6 +26,8 @@ from blkdebug_async.explore.handles import Callback
 from blkdebug_async.explore.possible import known_actor
 from blkdebug_async.explore.sync_names import prints_of, set_owner
 
+#: What asyncio.gather() gives.
+_Gathering: Final[type] = asyncio.tasks._GatheringFuture  # type: ignore[attr-defined]
 #: Methods that change an object; waiting in its queue changes it too.
 _CHANGING: Final[dict[type, tuple[str, ...]]] = {
     asyncio.Lock: ("acquire", "release"),
@@ -95,7 +97,9 @@ class SyncObjects:
         made[asyncio.Lock, "release"] = _disowning(noting[1])  # type: ignore[arg-type]
         made |= sync_anyio.anyio_patches(self)
         made |= _group_patches(vars(asyncio.TaskGroup))
-        made[asyncio.TaskGroup, "__init__"] = self.naming(vars(asyncio.TaskGroup)["__init__"])
+        for owner in (asyncio.TaskGroup, _Gathering):
+            made[owner, "__init__"] = self.naming(vars(owner)["__init__"])
+        made[_Gathering, "cancel"] = _noting(vars(_Gathering)["cancel"], Touch.WRITE)
         return {
             (owner, name): (vars(owner)[name], replacement)
             for (owner, name), replacement in made.items()

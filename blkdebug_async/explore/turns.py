@@ -173,7 +173,9 @@ class TurningLoop(asyncio.BaseEventLoop):
                         self._report(step, error)
                 else:
                     possible.calls -= 1
+                    possible.running = step  # type: ignore[assignment]
                     step._run()  # type: ignore[union-attr]
+                    possible.running = None
             if self._stopping or self._debug:
                 return
             if not ready and not flights and not jobs and not timers:
@@ -287,10 +289,15 @@ class TurningLoop(asyncio.BaseEventLoop):
                 self.exploration.touch(CLOCK_MOVED)
                 if choice._scheduled:
                     self._go_on_to(choice)
-            if self._named and isinstance(choice, Call):
+            if not isinstance(choice, Call):
+                self._run_handle(choice)
+                return
+            self._possible.running = choice
+            if self._named:
                 self._run_call(choice)
             else:
                 self._run_handle(choice)
+            self._possible.running = None
 
     def _run_call(self, call: Call) -> None:
         """Run a plain callback, and note that it is not there to be stopped any more."""

@@ -48,6 +48,8 @@ class World:
     shared: list[str] = field(default_factory=list)
     logs: dict[str, list[object]] = field(default_factory=dict)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    #: To be closed in the end.
+    streams: Sequence[MemoryObjectSendStream[object] | MemoryObjectReceiveStream[object]] = ()
 
     async def main(self) -> None:
         self.lock = asyncio.Lock()
@@ -56,13 +58,12 @@ class World:
         self.semaphore = asyncio.Semaphore(1)
         self.condition = asyncio.Condition()
         self.future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        self.streams: tuple[
-            MemoryObjectSendStream[object], MemoryObjectReceiveStream[object]
-        ] = anyio.create_memory_object_stream[object](1)
+        self.streams = self.sender, self.receiver = anyio.create_memory_object_stream[object](1)
         self.anyio_lock, self.anyio_event = anyio.Lock(), anyio.Event()
         self.limiter = anyio.CapacityLimiter(1)
-        # A request that all of them know.
-        self.flight = self.launched(0)
+        if "flight" in str(self.program):
+            # A request that all of them know.
+            self.flight = self.launched(0)
         for number, ops in enumerate(self.program):
             task = asyncio.ensure_future(self.task(f"t{number}", ops))
             task.set_name(f"t{number}")
@@ -227,10 +228,10 @@ class World:
         await self.anyio_event.wait()
 
     async def anyio_send(self, log: list[object], number: int) -> None:
-        await self.streams[0].send(path())
+        await self.sender.send(path())
 
     async def anyio_receive(self, log: list[object], number: int) -> None:
-        log.append(await self.streams[1].receive())
+        log.append(await self.receiver.receive())
 
     async def anyio_try_lock(self, log: list[object], number: int) -> None:
         try:
@@ -279,7 +280,8 @@ class World:
 
     async def gathered(self, log: list[object], number: int, ops: list[Op]) -> None:
         children = [self.child(f"g{place}", [op]) for place, op in enumerate(ops)]
-        log.append(await asyncio.gather(*children, return_exceptions=number > 1))
+        gathered = asyncio.gather(*children, return_exceptions=number > 1)  # noqa: TID251  users do
+        log.append(await gathered)
 
     async def child(self, name: str, ops: list[Op]) -> None:
         _path.set(f"{path()}/{name}")
@@ -342,6 +344,8 @@ def run(program: Program, scheduler: Scheduler, *, share: bool = False) -> tuple
     finally:
         outcome = world.outcome(ended)
         loop.abandon()
+        for stream in world.streams:
+            stream.close()
     return outcome, ending
 
 
