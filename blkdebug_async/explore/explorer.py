@@ -51,7 +51,7 @@ def explore(  # noqa: PLR0913  all but the first are named
         runs: Most runs to make, >= 1.
         seed: The same seed makes the same runs.
         strategy: Which runs to make: a name (strategies.named.NAMES) or a strategy of one's own.
-        assume: What tasks may share unseen, for dpor: anything, or the disk only ("disk-only").
+        assume: What tasks may share unseen: anything, or the disk only ("disk-only"). See dpor.
         seconds: Most seconds to take; None: any time.
         shrink_runs: Most runs to make a failure simpler with.
         sometimes: What must happen in some run, besides what scenarios name by sometimes().

@@ -32,7 +32,7 @@ def strategy_named(
         name: One of NAMES.
         seed: The same seed makes the same runs.
         tokens: Of runs that failed once; they come first.
-        assume: What is promised of steps beyond what is seen of them; for dpor.
+        assume: What is promised of steps beyond what is seen of them; for dpor and auto.
 
     Raises:
         ValueError: There is no such strategy, or its number makes no sense.
@@ -51,7 +51,7 @@ def _named(name: str, seed: int, tokens: Sequence[str], assume: Assume) -> Strat
         raise ValueError(f"no such strategy: {name!r}; there are {', '.join(NAMES)}")
     match kind:
         case "auto":
-            return auto(seed, tokens)
+            return auto(seed, tokens, assume)
         case "fifo":
             return Fifo()
         case "replay":

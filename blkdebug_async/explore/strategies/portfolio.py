@@ -6,8 +6,10 @@ from collections import deque
 from collections.abc import Sequence
 
 from blkdebug_async.explore.actions import Scheduler
+from blkdebug_async.explore.dependence import Assume
 from blkdebug_async.explore.record import Recorded
 from blkdebug_async.explore.strategies.bounded import Bounded
+from blkdebug_async.explore.strategies.dpor import Dpor
 from blkdebug_async.explore.strategies.fifo import Fifo
 from blkdebug_async.explore.strategies.pct import Pct
 from blkdebug_async.explore.strategies.pos import Pos
@@ -95,16 +97,17 @@ class _Member:
         self.runs = 0
 
 
-def auto(seed: int = 0, tokens: Sequence[str] = ()) -> Portfolio:
+def auto(seed: int = 0, tokens: Sequence[str] = (), assume: Assume = Assume.NOTHING) -> Portfolio:
     """Make the portfolio for whoever has no wish.
 
     Args:
         seed: The same seed makes the same runs.
         tokens: Of runs that failed once; they come early.
+        assume: What is promised of steps beyond what is seen of them.
 
     Raises:
         TokenError: One of them is none.
     """
     by_chance = (Pct(seed, depth=2), Pos(seed), Pct(seed, depth=3), RandomWalk(seed))
     masked = (Swarm(each, seed) for each in (*by_chance, Pct(seed, depth=5)))
-    return Portfolio([Fifo(), Replay(tokens)], [Bounded(), *masked])
+    return Portfolio([Fifo(), Replay(tokens)], [Bounded(), Dpor(assume), *masked])

@@ -173,3 +173,13 @@ def test_what_is_proved_is_proved_behind_runs_that_failed_once_too() -> None:
     assert strategy.exhausted
     assert strategy.proof is not None
     assert strategy.proof.whole
+
+
+def test_auto_proves_what_dpor_proves() -> None:
+    strategy = auto(assume=Assume.DISK_ONLY)
+    disjoint = {name: actor(Write(at), Write(at)) for at, name in enumerate("abc")}
+    explored = explore(disjoint, strategy)
+    assert strategy.exhausted
+    assert strategy.proof is not None
+    assert "disk-only" in strategy.proof.claim
+    assert len(explored.outcomes) < 10
