@@ -21,7 +21,7 @@ from blkdebug_async import (
 )
 from blkdebug_async.explore import cancel_sometime, sometimes
 from blkdebug_async.trace import Observer, RequestView
-from tests.explored.exploring import exhaust, in_flight, opened, together
+from tests.explored.exploring import exhaust, opened, together
 
 SECTOR = 512
 #: Two requests, one after the other; of two breakpoints, both would hold the first.
@@ -224,18 +224,21 @@ def test_who_waits_for_a_request_to_be_held_hears_that_the_disk_is_closed() -> N
     exhaust(scenario)
 
 
-def test_a_request_is_held_under_all_tags_at_once_and_goes_when_all_are_resumed() -> None:
+@pytest.mark.parametrize(("first", "last"), ["AB", "BA"])
+def test_a_request_is_held_under_all_tags_at_once_and_goes_when_all_are_resumed(
+    first: str, last: str
+) -> None:
     async def scenario() -> None:
         async with opened(open_disk(blkdebug())) as disk:
             disk.breakpoint("pwritev", "A")
             disk.breakpoint("pwritev", "B")
 
             async def control() -> None:
-                await disk.wait_suspended("A")
-                assert disk.is_suspended("B")
-                disk.resume("A")
+                await disk.wait_suspended(first)
+                assert disk.is_suspended(last)
+                disk.resume(first)
                 assert await disk.pread(0, SECTOR) == bytes(SECTOR)
-                disk.resume("B")
+                disk.resume(last)
 
             await together(writer=write(disk), controller=control())
 
@@ -302,7 +305,9 @@ def test_in_each_phase_the_write_is_there_or_not(phase: Phase) -> None:
                 await disk.wait_suspended("A")
                 written = phase is not Phase.BEFORE_DRIVER
                 assert await disk.pread(0, SECTOR) == (b"x" if written else b"\0") * SECTOR
-                assert in_flight(disk)
+                below = disk.root.primary_child()
+                assert below is not None
+                assert below.tracker.requests
                 disk.resume("A")
 
             await together(writer=write(disk), controller=control())

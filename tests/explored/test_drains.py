@@ -9,7 +9,7 @@ import pytest
 
 from blkdebug_async import Disk, open_disk
 from blkdebug_async.explore import cancel_sometime, sometimes
-from tests.explored.exploring import exhaust, in_flight, together
+from tests.explored.exploring import exhaust, in_flight, opened, together
 
 SECTOR = 512
 
@@ -62,6 +62,40 @@ def test_drained_sections_at_the_same_time_hold_all_requests_until_the_last_is_l
                 writer=disk.pwrite(0, b"x" * SECTOR),
             )
             assert await disk.pread(0, SECTOR) == b"x" * SECTOR
+
+    exhaust(scenario)
+
+
+def test_all_who_wait_for_the_end_of_a_section_go_on() -> None:
+    async def scenario() -> None:
+        async with opened(open_disk(memory())) as disk:
+            await together(
+                drainer=drain_and_look(disk, 1),
+                one=disk.pwrite(0, b"1" * SECTOR),
+                two=disk.pread(SECTOR, SECTOR),
+            )
+
+    exhaust(scenario)
+
+
+def test_a_drained_section_further_down_waits_for_who_waits_further_up() -> None:
+    async def scenario() -> None:
+        image = {"driver": "memory", "size": SECTOR}
+        below = {"driver": "blkdebug", "node-name": "below", "align": SECTOR, "image": image}
+        async with opened(open_disk({"driver": "raw", "file": below})) as disk:
+
+            async def drain_below() -> None:
+                async with disk.node("below").drained():
+                    assert not in_flight(disk)
+                    await asyncio.sleep(0)
+                    assert not in_flight(disk)
+
+            await together(
+                drainer=drain_below(),
+                one=disk.pwrite(0, b"1" * 100),
+                two=disk.pwrite(100, b"2" * 100),
+            )
+            assert await disk.pread(0, 200) == b"1" * 100 + b"2" * 100
 
     exhaust(scenario)
 

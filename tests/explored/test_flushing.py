@@ -8,7 +8,7 @@ from contextlib import suppress
 from blkdebug_async import BlockError, Disk, open_disk
 from blkdebug_async.explore import cancel_sometime, sometimes
 from tests.explored.devices import VolatileDriver
-from tests.explored.exploring import exhaust, together
+from tests.explored.exploring import exhaust, sample, together
 
 SECTOR = 512
 
@@ -36,6 +36,22 @@ def test_what_was_written_before_a_flush_is_safe_after_it() -> None:
             sometimes("a flush for each", device.flushes == 2)
 
     exhaust(scenario)
+
+
+def test_no_failure_in_many_schedules_of_three_who_write_and_flush() -> None:
+    async def scenario() -> None:
+        device = VolatileDriver(3 * SECTOR)
+        async with open_disk(device) as disk:
+            await together(
+                a=write_and_flush(disk, device, 0),
+                b=write_and_flush(disk, device, SECTOR),
+                c=write_and_flush(disk, device, 2 * SECTOR),
+            )
+            flushes = device.flushes
+            await disk.flush()
+            assert device.flushes == flushes
+
+    sample(scenario, runs=600)
 
 
 def test_flushes_by_others_cover_what_was_written_before_them() -> None:

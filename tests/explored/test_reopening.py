@@ -11,6 +11,8 @@ from blkdebug_async import BlockError, Disk, open_disk
 from blkdebug_async.block.driver import Pace
 from blkdebug_async.block.flags import OpenFlags
 from blkdebug_async.block.node import Node
+from blkdebug_async.drivers.blkdebug.config import BlkdebugConfig
+from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
 from blkdebug_async.drivers.memory import MemoryDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.explore import cancel_sometime, sometimes
@@ -106,6 +108,21 @@ def test_a_write_comes_before_the_disk_is_read_only_or_fails() -> None:
             assert await disk.pread(100, 100) == expected * 100
             sometimes("written", writing.result())
             sometimes("refused", not writing.result())
+
+    exhaust(scenario)
+
+
+def test_writes_that_wait_for_each_other_are_done_before_the_disk_is_read_only() -> None:
+    async def scenario() -> None:
+        below = BlkdebugDriver(MemoryDriver(SECTOR), config=BlkdebugConfig(align=SECTOR))
+        async with open_disk(RawDriver(below)) as disk:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(disk.reopen({"read-only": True}), name="reopener")
+                one = group.create_task(write(disk, 0, 100), name="one")
+                two = group.create_task(write(disk, 100, 100), name="two")
+            content = await disk.pread(0, 200)
+            assert content[:100] == (b"x" if one.result() else b"\0") * 100
+            assert content[100:] == (b"x" if two.result() else b"\0") * 100
 
     exhaust(scenario)
 
