@@ -16,6 +16,7 @@ What asyncio promises holds in every order:
 - Timers fire in the order of their times. Of those for the same time, which asyncio leaves open,
   any may be first; only sleeps stay in the order in which they began, as the tasks that they wake
   come in any order anyway. One that is due may be late: the ready queue may overtake it.
+- Once the main task is over, what else is ready happens in the same turn of the loop, or never.
 What could happen hangs on nothing else: not on where a turn of the loop begins, for one.
 """
 
@@ -53,6 +54,7 @@ class Possible(Sequence[Action]):
         "_others",
         "_skip",
         "calls",
+        "ending",
         "flights",
         "indices",
         "jobs",
@@ -72,6 +74,8 @@ class Possible(Sequence[Action]):
         self.flights: dict[Flight, None] = {}
         #: What threads have to do, oldest first.
         self.jobs: dict[Flight, None] = {}
+        #: Ends the turn under way, once the main task is over; None: it is not.
+        self.ending: Flight | None = None
         #: How many places at the front of the ready queue belong to the turn under way.
         self.places = 0
         #: The plain callback that is running.
@@ -94,9 +98,11 @@ class Possible(Sequence[Action]):
         """
         self.indices = None
         reach = self.reach() if self.calls else len(self.ready)
-        if self.flights or self.jobs or timers:
+        if self.flights or self.jobs or timers or self.ending:
             self._others = [*self.flights, *self.jobs]
             self._others += self._timers_behind(timers)
+            if self.ending is not None:
+                self._others.append(self.ending)
             self._skip = 0 if ready_last else reach
             self._length = reach + len(self._others)
         else:

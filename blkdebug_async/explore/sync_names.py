@@ -6,6 +6,7 @@ A thing is named after who made it, because who uses it first is a matter of ord
 
 from __future__ import annotations
 
+import re
 from typing import Final, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
@@ -15,6 +16,7 @@ from blkdebug_async.explore.task_names import Actor
 #: Footprints of looking at a thing and of changing it.
 Prints: TypeAlias = tuple[Footprint, Footprint]
 
+_NUMBER: Final = re.compile(r"#\d+$")
 _NAME: Final = "_explored_name"
 _OWNER: Final = "_explored_owner"
 _PRINTS: Final = "_explored_prints"
@@ -40,7 +42,9 @@ def prints_of(thing: object, run: Maker) -> Prints:
     if prints is None:
         maker = run.acting()
         kind = getattr(type(thing), "kind", None) or type(thing).__name__.lower()
-        name = maker.number(f"{kind} {maker.path}".rstrip())
+        # "lock a#1" is the second one of a, and "lock of a#1" the first one of a#1.
+        of = " of" if _NUMBER.search(maker.path) else ""
+        name = maker.number(f"{kind}{of} {maker.path}".rstrip())
         prints = sync_footprint(name, Touch.READ), sync_footprint(name)
         try:
             setattr(thing, _NAME, name)

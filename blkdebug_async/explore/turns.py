@@ -19,7 +19,7 @@ from math import inf
 from time import perf_counter
 from typing import Final
 
-from blkdebug_async.explore.actions import Scheduler
+from blkdebug_async.explore.actions import Action, Kind, Scheduler
 from blkdebug_async.explore.counters import is_counter, run_counter
 from blkdebug_async.explore.deadlock import DeadlockError, describe_waits
 from blkdebug_async.explore.exploration import CHECKED, CLOCK_MOVED, CLOCK_READ, Exploration
@@ -42,6 +42,8 @@ _MANY_CANCELLED: Final = 0.5
 #: So many turns in a row may the ready queue keep what is in flight waiting, if nobody decides:
 #: somebody may be polling for it.
 _PATIENCE: Final = 1000
+#: That a turn ends before all is done that was ready when it began.
+_ENDING: Final = Action("end", "end", Kind.END)
 #: Seconds that each of these turns counts for when a timer is kept waiting.
 _TURN_TIME: Final = 1e-4
 
@@ -88,6 +90,8 @@ class TurningLoop(asyncio.BaseEventLoop):
         self._joined = 0
         # Why the run has to end, if something has come in between.
         self._fault: Exception | None = None
+        # Whether the turn under way is to end at once.
+        self._turn_is_over = False
         #: The run, for code that is explored.
         self.exploration = Exploration(self, scheduler, self._possible)
 
@@ -104,8 +108,18 @@ class TurningLoop(asyncio.BaseEventLoop):
 
     # --- turns ---
 
+    def stop(self) -> None:
+        super().stop()
+        if self._possible.running is not None:
+            # What is left of the turn may as well have been left for the next one.
+            self._possible.ending = Flight(_ENDING, self._end_turn, Kind.END)
+
+    def _end_turn(self) -> None:
+        self._turn_is_over = True
+
     def _run_once(self) -> None:
         """Take a turn, or all of them until somebody stops the loop."""
+        self._possible.ending = None
         if not self._named and not self._debug:
             self._take_fast_turns()
             return
@@ -176,6 +190,8 @@ class TurningLoop(asyncio.BaseEventLoop):
                     possible.running = step  # type: ignore[assignment]
                     step._run()  # type: ignore[union-attr]
                     possible.running = None
+                    while number > 0 and possible.ending is not None:
+                        number = self._take_step(number)
             if self._stopping or self._debug:
                 return
             if not ready and not flights and not jobs and not timers:
@@ -234,6 +250,9 @@ class TurningLoop(asyncio.BaseEventLoop):
                 if self.exploration.checks:
                     self.exploration.check()
         joined, self._joined = self._joined, 0
+        if self._turn_is_over:
+            self._turn_is_over = False
+            return 0
         return places + joined
 
     def _somebody_is_late(self) -> bool:
