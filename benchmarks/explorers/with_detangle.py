@@ -159,7 +159,8 @@ class Chooser:
         self._loop = loop
 
     def choose(self, n: int, key: str) -> int:
-        return self._loop.choose(n, "data")
+        # Without detangle, its types are not known.
+        return int(self._loop.choose(n, "data"))
 
     def pick(self, actions: Sequence[Action]) -> int:
         return 0

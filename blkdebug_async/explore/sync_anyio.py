@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import sys
 from asyncio import Task
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final, Protocol, TypeAlias
 
 from blkdebug_async.explore.footprint import Touch
@@ -150,7 +150,7 @@ def _noting_property(original: property, notes: Notes) -> property:
     return property(getter, original.fset and writing(original.fset), doc=original.__doc__)
 
 
-def _delivering(original: dict[str, Callback], notes: Notes) -> object:
+def _delivering(original: Mapping[str, Callback], notes: Notes) -> object:
     deliver = original["_deliver_cancellation"]
 
     @functools.wraps(deliver)
