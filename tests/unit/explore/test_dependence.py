@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from blkdebug_async.explore.actions import Action, Kind
-from blkdebug_async.explore.dependence import Assume, dependent, keeps_touches
+from blkdebug_async.explore.dependence import Assume, could_swap, dependent, keeps_touches
 from blkdebug_async.explore.footprint import Footprint, Touch, sync_footprint
 from blkdebug_async.explore.record import Step
 
@@ -68,3 +68,39 @@ def test_who_may_have_looked_at_what_nobody_sees_may_touch_something_else() -> N
 
 def test_what_is_known_beforehand_stays() -> None:
     assert keeps_touches(step("b", READ, known=True), step("a", WRITE))
+
+
+COUNTED = sync_footprint("all of group", Touch.COUNT)
+LAST = sync_footprint("all of group")
+
+
+def test_what_a_request_wakes_is_not_known_beforehand() -> None:
+    waiting = sync_footprint("task main")
+    action = Action("b.0", "b", Kind.REQUEST, (WRITE,))
+    assert keeps_touches(Step(action, (WRITE, waiting)), step("a", READ))
+    assert not keeps_touches(Step(action, (WRITE, waiting)), step("a", waiting))
+
+
+@pytest.mark.parametrize("kind", [*UNSEEN, Kind.REQUEST, Kind.COUNT])
+def test_what_happens_before_the_end_of_a_run_is_not_what_happens_behind_it(kind: Kind) -> None:
+    end, other = step("a", kind=Kind.END), step("b", kind=kind)
+    assert dependent(end, other, Assume.DISK_ONLY)
+    assert could_swap(other, end, Assume.DISK_ONLY)
+
+
+def test_what_only_counts_shares_no_state_with_tasks() -> None:
+    assert not dependent(step("a", kind=Kind.COUNT), step("b"))
+
+
+def test_the_last_that_is_counted_comes_behind_the_others() -> None:
+    counted = step("a", COUNTED, kind=Kind.COUNT)
+    last = step("b", COUNTED, LAST, kind=Kind.COUNT)
+    assert dependent(counted, last)
+    assert not could_swap(counted, last)
+    assert could_swap(last, counted)
+    assert not dependent(counted, counted.__class__(last.action, counted.touched))
+
+
+def test_tasks_that_may_share_state_can_be_swapped() -> None:
+    assert could_swap(step("a"), step("b"))
+    assert not could_swap(step("a"), step("b"), Assume.DISK_ONLY)
