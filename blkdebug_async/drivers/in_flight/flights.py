@@ -62,6 +62,8 @@ class Flights:
         if self._at_once and offset + length > align_down(offset, unit) + unit:
             flight = long = WriteFlight(key, offset, iov, put)
             self._long_writes[long] = None
+            # From now on, others that meet it may come amid it.
+            self._touch(self._prints(offset, length, Touch.WRITE))
         else:
             flight = Flight(key, offset, length, partial(put, offset, length, iov))
         await self._change(flight, self._complete_write)
