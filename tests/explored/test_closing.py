@@ -9,7 +9,18 @@ from errno import EBADF
 
 import pytest
 
-from blkdebug_async import BlockError, Disk, SuspendedError, open_disk
+from blkdebug_async import (
+    BlockError,
+    Disk,
+    Event,
+    InjectedError,
+    InjectError,
+    IoType,
+    Suspend,
+    SuspendedError,
+    open_disk,
+)
+from blkdebug_async.drivers.blkdebug.driver import BlkdebugDriver
 from blkdebug_async.drivers.raw.driver import RawDriver
 from blkdebug_async.explore import cancel_sometime, sometimes
 from tests.explored.devices import GuardedDriver, VolatileDriver
@@ -170,6 +181,35 @@ def test_a_drain_meets_a_request_that_is_held_or_not_held_yet(event: str) -> Non
 
             await together(writer=disk.pwrite(100, b"x" * 100), drainer=drain())
             assert await disk.pread(100, 100) == b"x" * 100
+
+    exhaust(scenario, sometimes=["refused", "drained before it came"])
+
+
+def test_a_drain_hears_of_a_request_that_is_held_when_it_fails() -> None:
+    async def scenario() -> None:
+        rules = (
+            InjectError(event=Event.PWRITEV, iotypes={IoType.WRITE}, once=True),
+            Suspend(tag="A", event=Event.PWRITEV_DONE),
+        )
+        image = {"driver": "memory", "size": SECTOR}
+        async with open_disk(BlkdebugDriver(image, rules)) as disk:
+
+            async def drain() -> None:
+                try:
+                    await disk.drain()
+                except SuspendedError:
+                    sometimes("refused")
+                    disk.resume("A")
+                else:
+                    sometimes("drained before it came")
+                    await disk.wait_suspended("A")
+                    disk.resume("A")
+
+            async def write() -> None:
+                with pytest.raises(InjectedError):
+                    await disk.pwrite(0, b"x" * SECTOR)
+
+            await together(writer=write(), drainer=drain())
 
     exhaust(scenario, sometimes=["refused", "drained before it came"])
 

@@ -81,8 +81,9 @@ def test_all_who_wait_for_the_end_of_a_section_go_on() -> None:
 def test_a_drained_section_further_down_waits_for_who_waits_further_up() -> None:
     async def scenario() -> None:
         image = {"driver": "memory", "size": SECTOR}
-        below = {"driver": "blkdebug", "node-name": "below", "align": SECTOR, "image": image}
-        async with opened(open_disk({"driver": "raw", "file": below})) as disk:
+        below = {"driver": "raw", "node-name": "below", "file": image}
+        options = {"driver": "blkdebug", "align": SECTOR, "image": below}
+        async with opened(open_disk(options)) as disk:
 
             async def drain_below() -> None:
                 async with disk.node("below").drained():
