@@ -29,6 +29,7 @@ Which runs
   --atomic-unit SIZE   bytes that a device writes all or not at all (a sector, or
                        what its alignment says)
   --may-leave          tasks and requests may be left behind
+  --timers-last        timers fire only when nothing else can happen
 
 A failure
   --token TOKEN        make this one run again, and tell of it; also 0,2,0,1

@@ -33,6 +33,7 @@ _LONG: Final = (
     LongOption("assume", "assume", takes_value=True),
     LongOption("atomic-unit", "atomic-unit", takes_value=True),
     LongOption("may-leave", "may-leave"),
+    LongOption("timers-last", "timers-last"),
     LongOption("token", "token", takes_value=True),
     LongOption("report", "report", takes_value=True),
     LongOption("store", "store", takes_value=True),
@@ -59,6 +60,7 @@ class ExploreOptions:
     assume: Assume = Assume.NOTHING
     atomic_unit: int | None = None
     may_leave: bool = False
+    timers_last: bool = False
     #: The one run to make: a token, or its integers; None: many.
     token: str | tuple[int, ...] | None = None
     #: Where files about a failure go; None: there are none.
@@ -75,7 +77,10 @@ class ExploreOptions:
     def conditions(self) -> Conditions:
         """What holds for every run."""
         return Conditions(
-            step_limit=self.steps, may_leave=self.may_leave, atomic_unit=self.atomic_unit
+            step_limit=self.steps,
+            may_leave=self.may_leave,
+            timers_last=self.timers_last,
+            atomic_unit=self.atomic_unit,
         )
 
 
@@ -114,6 +119,8 @@ def _is_switch(options: ExploreOptions, option: Option) -> bool:
             options.quiet = True
         case "may-leave":
             options.may_leave = True
+        case "timers-last":
+            options.timers_last = True
         case "no-store":
             options.store = None
         case "full":

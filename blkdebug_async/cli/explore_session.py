@@ -171,6 +171,8 @@ class _Session:
             words.append(f"--atomic-unit={options.atomic_unit}")
         if options.may_leave:
             words.append("--may-leave")
+        if options.timers_last:
+            words.append("--timers-last")
         command = shlex.join(["blkdebug-async", *words]).replace("{", "{{").replace("}", "}}")
         return f"{command} --token={{token}}"
 

@@ -19,7 +19,7 @@ from uuid import uuid4
 from blkdebug_async.explore.actions import Scheduler
 from blkdebug_async.explore.collecting import collecting_between_runs, tidy
 from blkdebug_async.explore.record import Recorded
-from blkdebug_async.explore.run import Conditions, Outcome, Scenario, run_once
+from blkdebug_async.explore.run import Conditions, Outcome, Scenario, chance_kept, run_once
 from blkdebug_async.explore.strategies.strategy import Ending
 
 #: This process, among those of all machines, if taken together with its number.
@@ -153,7 +153,7 @@ def make_runs(unpacked: Unpacked, schedulers: Sequence[Scheduler]) -> Answer:
     """Make runs one after the other, and stop when one fails: nobody wants those behind it."""
     told: list[Told] = []
     raised = False
-    with _MAKING, collecting_between_runs():
+    with _MAKING, collecting_between_runs(), chance_kept():
         began = perf_counter()
         try:
             for each in each_told(unpacked, schedulers):

@@ -13,7 +13,7 @@ from blkdebug_async.explore.collecting import collecting_between_runs
 from blkdebug_async.explore.control import Example, example_here
 from blkdebug_async.explore.dependence import Assume
 from blkdebug_async.explore.report import Failure, Replayed, Report
-from blkdebug_async.explore.run import Conditions, Scenario, run_once
+from blkdebug_async.explore.run import Conditions, Scenario, chance_kept, run_once
 from blkdebug_async.explore.scenarios import NamedScenario, scenario_named
 from blkdebug_async.explore.search import Effort, Progress, Search
 from blkdebug_async.explore.stored import Stored
@@ -98,7 +98,7 @@ def replay(
     if isinstance(scenario, str):
         scenario = scenario_named(scenario)
     scheduler = Deviations(decode(token)) if isinstance(token, str) else Values(token)
-    with collecting_between_runs():
+    with collecting_between_runs(), chance_kept():
         outcome = run_once(scenario, scheduler, conditions, traced=True)
     divergences = scheduler.divergences if isinstance(scheduler, Deviations) else ()
     assert outcome.timeline is not None

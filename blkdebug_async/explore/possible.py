@@ -25,8 +25,9 @@ from __future__ import annotations
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Sequence
-from typing import TypeAlias, overload
+from collections.abc import Iterable
+from itertools import islice
+from typing import TypeAlias
 
 from blkdebug_async.explore.actions import Action, Kind
 from blkdebug_async.explore.handles import (
@@ -43,11 +44,10 @@ from blkdebug_async.explore.task_names import Actor, actor_of, name_task, short_
 
 #: What can be picked: something ready, in flight, or a timer.
 Choice: TypeAlias = Ready | Flight
-_Slice: TypeAlias = "slice[int | None, int | None, int | None]"
 
 
-class Possible(Sequence[Action]):
-    """What could happen next. As a sequence of actions it is valid until one has been picked."""
+class Possible:
+    """What could happen next."""
 
     __slots__ = (
         "_length",
@@ -61,6 +61,7 @@ class Possible(Sequence[Action]):
         "places",
         "ready",
         "running",
+        "timers_last",
     )
 
     def __init__(self, ready: deque[Ready]) -> None:
@@ -78,6 +79,8 @@ class Possible(Sequence[Action]):
         self.ending: Flight | None = None
         #: How many places at the front of the ready queue belong to the turn under way.
         self.places = 0
+        #: Whether time stands still as long as anything else can happen.
+        self.timers_last = False
         #: The plain callback that is running.
         self.running: Call | None = None
         self._length = 0
@@ -100,7 +103,8 @@ class Possible(Sequence[Action]):
         reach = self.reach() if self.calls else len(self.ready)
         if self.flights or self.jobs or timers or self.ending:
             self._others = [*self.flights, *self.jobs]
-            self._others += self._timers_behind(timers)
+            if ready_last or not (self.timers_last and (reach or self._others)):
+                self._others += self._timers_behind(timers)
             if self.ending is not None:
                 self._others.append(self.ending)
             self._skip = 0 if ready_last else reach
@@ -184,33 +188,26 @@ class Possible(Sequence[Action]):
             self.calls -= 1
         return entry
 
-    def _at(self, number: int) -> Choice:
-        other = number - self._skip
-        if 0 <= other < len(self._others):
-            return self._others[other]
-        if other >= 0:
-            number -= len(self._others)
-        return self.ready[number if self.indices is None else self.indices[number]]
-
-    # --- as a sequence of actions ---
-
-    def __len__(self) -> int:
-        return self._length
-
-    @overload
-    def __getitem__(self, number: int) -> Action: ...
-
-    @overload
-    def __getitem__(self, number: _Slice) -> Sequence[Action]: ...
-
-    def __getitem__(self, number: int | _Slice) -> Action | Sequence[Action]:
-        if isinstance(number, slice):
-            return [self[each] for each in range(*number.indices(self._length))]
-        if number < 0:
-            number += self._length
-        if not 0 <= number < self._length:
-            raise IndexError(number)
-        return action_of(self._at(number))
+    def actions(self) -> list[Action]:
+        """List what could happen, in the order in which it would."""
+        ready = self.ready
+        if self.indices is None:
+            reach = self._length - len(self._others)
+            entries: Iterable[Ready] = ready if reach == len(ready) else islice(ready, reach)
+        else:
+            entries = (ready[number] for number in self.indices)
+        found: list[Action] = []
+        for entry in entries:
+            if type(entry) is tuple:
+                # Whoever was woken was named then.
+                actor: Actor = entry[0].__self__._explored_as
+                found.append(actor.action or describe_step(actor))
+            else:
+                found.append(action_of(entry))
+        if self._others:
+            others = [action_of(each) for each in self._others]
+            return found + others if self._skip else others + found
+        return found
 
 
 def _waits_for_others(entry: Ready, ahead: int) -> bool:
@@ -220,8 +217,6 @@ def _waits_for_others(entry: Ready, ahead: int) -> bool:
 
 def action_of(choice: Choice) -> Action:
     """Say which action something is."""
-    if type(choice) is tuple:
-        return _action_of_callback(choice[0])
     match choice:
         case Flight() | Call(action=Action()) | Timer(action=Action()):
             assert choice.action is not None

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -35,6 +37,9 @@ class Conditions:
     step_limit: int = 100_000
     #: Whether tasks and requests may be left behind.
     may_leave: bool = False
+    #: Whether timers fire only when nothing else can happen: for timeouts that are there in case
+    #: something hangs. Else, what is under way may take longer than any timeout.
+    timers_last: bool = False
     #: Bytes of which a device promises that they are written all or not at all; None: as many as
     #: the leaf's alignment says, at least a sector.
     atomic_unit: int | None = None
@@ -75,23 +80,44 @@ def run_once(
         traced: Whether to keep actions, steps and a timeline, which takes several times as long.
 
     Raises:
+        RuntimeError: A loop is running in this thread.
         BaseException: One of those that are passed on, KeyboardInterrupt or SystemExit.
     """
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError(
+            "a scenario is run by loops of its own, and another loop is running in this thread: "
+            "explore in plain code, or by `await asyncio.to_thread(explore, scenario)`"
+        )
     conditions = conditions or Conditions()
     recorder = Recorder(scheduler, traced=traced)
     loop = ExploringLoop(recorder, conditions.step_limit)
     loop.exploration.atomic_unit = conditions.atomic_unit
+    loop.hold_timers_back(conditions.timers_last)
     watching = None
     if traced:
         watching = loop.exploration.watcher = Watching(loop)
     try:
         ending, error = _ending(loop, scenario, conditions)
     finally:
-        loop.abandon()
+        try:
+            loop.abandon()
+        finally:
+            # What a scenario does on its way out may end that: sys.exit(), say.
+            loop.close()
     run = recorder.recorded()
     operations = loop.exploration.history
     timeline = None if watching is None else watching.timeline(run, operations)
     return Outcome(ending, run, loop.steps, error, timeline, loop.exploration.reached)
+
+
+@contextmanager
+def chance_kept() -> Iterator[None]:
+    """Leave `random` as it was for others, though each run begins with the same state of it."""
+    state = random.getstate()
+    try:
+        yield
+    finally:
+        random.setstate(state)
 
 
 def _ending(

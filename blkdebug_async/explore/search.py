@@ -16,7 +16,14 @@ from blkdebug_async.explore.coverage import Coverage
 from blkdebug_async.explore.jobs import Jobs
 from blkdebug_async.explore.record import Recorded, without_tail
 from blkdebug_async.explore.report import Failure, Report
-from blkdebug_async.explore.run import Conditions, Outcome, Scenario, kind_of, run_once
+from blkdebug_async.explore.run import (
+    Conditions,
+    Outcome,
+    Scenario,
+    chance_kept,
+    kind_of,
+    run_once,
+)
 from blkdebug_async.explore.simplest import Make, simplest
 from blkdebug_async.explore.strategies.replay import Values
 from blkdebug_async.explore.strategies.strategy import Ending, Strategy
@@ -103,7 +110,7 @@ class Search:
             sometimes: What must happen in some run, besides what the scenario names.
         """
         self._reached.update(dict.fromkeys(sometimes, False))
-        with collecting_between_runs():
+        with collecting_between_runs(), chance_kept():
             return self._report()
 
     def _report(self) -> Report:

@@ -100,6 +100,10 @@ class TurningLoop(asyncio.BaseEventLoop):
         """How many steps were taken."""
         return self._steps
 
+    def hold_timers_back(self, held: bool) -> None:
+        """Say whether time stands still as long as anything else can happen."""
+        self._possible.timers_last = held
+
     def time(self) -> float:
         """Tell virtual time, in seconds; a run begins at 0."""
         if self._named:

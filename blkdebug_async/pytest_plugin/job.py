@@ -201,6 +201,7 @@ class Job:
         return Conditions(
             step_limit=wanted.step_limit,
             may_leave=wanted.may_leave,
+            timers_last=wanted.timers_last,
             atomic_unit=wanted.atomic_unit,
             passed_on=_PASSED_ON,
         )

@@ -6,7 +6,6 @@ the warning of a coroutine that nobody awaits where warnings are errors, fails i
 
 from __future__ import annotations
 
-import random
 import re
 import sys
 import warnings
@@ -82,8 +81,6 @@ class Quiet:
         recorded = self._catching.__enter__()
         assert recorded is not None
         self._recorded = recorded
-        # Each run begins with the same; nobody else is to notice.
-        self._chance = random.getstate()
         return self
 
     def __exit__(
@@ -93,7 +90,6 @@ class Quiet:
         trace: TracebackType | None,
     ) -> None:
         self._sort_out()
-        random.setstate(self._chance)
         self._catching.__exit__(kind, error, trace)
         sys.unraisablehook = self._hook
         for each in self._distinct.values():

@@ -42,6 +42,7 @@ _WORDS: Final = (
     "shrink_runs",
     "step_limit",
     "may_leave",
+    "timers_last",
     "atomic_unit",
     "example_runs",
     "tokens",
@@ -64,6 +65,7 @@ class Wanted:
     shrink_runs: int
     step_limit: int
     may_leave: bool
+    timers_last: bool
     atomic_unit: int | None
     #: Most runs of one example, if Hypothesis draws what the test works on.
     example_runs: int
@@ -161,6 +163,8 @@ def _wanted(item: pytest.Function, words: dict[str, object], *, marked: bool) ->
         step_limit=number("step_limit", 100_000),
         # asyncio.run() cancels what a test leaves, and nobody minds; who marks a test, does.
         may_leave=bool(words.get("may_leave", not marked)),
+        # Nor do timeouts that are there in case something hangs.
+        timers_last=bool(words.get("timers_last", not marked)),
         atomic_unit=unit if isinstance(unit, int) else None,
         example_runs=number("example_runs", _EXAMPLE_RUNS),
         marked=marked,

@@ -173,6 +173,18 @@ def test_tasks_may_be_left_as_pytest_asyncio_lets_them(run: Run) -> None:
     run(source.format(mark="@pytest.mark.explore(may_leave=True)")).assert_outcomes(passed=1)
 
 
+def test_timeouts_of_tests_that_are_not_marked_are_for_what_hangs(run: Run) -> None:
+    source = """
+        {mark}
+        async def test_guarded():
+            async with asyncio.timeout(5):
+                await asyncio.to_thread(sum, [])
+        """
+    run(source.format(mark=""), "--explore").assert_outcomes(passed=1)
+    run(source.format(mark="@pytest.mark.explore")).assert_outcomes(failed=1)
+    run(source.format(mark="@pytest.mark.explore(timers_last=True)")).assert_outcomes(passed=1)
+
+
 def test_nothing_is_said_where_nothing_is_explored(run: Run) -> None:
     result = run("async def test_one(): pass")
     result.assert_outcomes(passed=1)

@@ -42,9 +42,9 @@ def test_a_failure_is_told_and_the_status_tells(capsys: pytest.CaptureFixture[st
 
 
 def test_the_last_words_make_the_same_run_again(capsys: pytest.CaptureFixture[str]) -> None:
-    explore(f"{MODULE}:racy", "--steps=1000", "--may-leave")
+    explore(f"{MODULE}:racy", "--steps=1000", "--may-leave", "--timers-last")
     (again,) = re.findall(r"^again: blkdebug-async (.*)$", capsys.readouterr().out, re.MULTILINE)
-    assert "--steps=1000 --may-leave --token=x1." in again
+    assert "--steps=1000 --may-leave --timers-last --token=x1." in again
     assert main(["blkdebug-async", *again.split()]) == 1
     captured = capsys.readouterr()
     # Only here it is shown what is printed.

@@ -32,7 +32,13 @@ def test_every_option_says_something(tmp_path: Path) -> None:
     options = parsed(
         *("--runs=7", "--seconds", "2.5", "--steps=50", "--shrink-runs=9", "--jobs=3"),
         *("--strategy=bounded:2", "--seed=-4", "--assume=disk-only", "--atomic-unit=4k"),
-        *("--may-leave", f"--report={tmp_path}", f"--store={tmp_path / 'new'}", "--full"),
+        *(
+            "--may-leave",
+            "--timers-last",
+            f"--report={tmp_path}",
+            f"--store={tmp_path / 'new'}",
+            "--full",
+        ),
         *("--json", "-q", "a.py:b"),
     )
     assert options == ExploreOptions(
@@ -47,13 +53,16 @@ def test_every_option_says_something(tmp_path: Path) -> None:
         assume=Assume.DISK_ONLY,
         atomic_unit=4096,
         may_leave=True,
+        timers_last=True,
         report=tmp_path,
         store=tmp_path / "new",
         full=True,
         json=True,
         quiet=True,
     )
-    assert options.conditions == Conditions(step_limit=50, may_leave=True, atomic_unit=4096)
+    assert options.conditions == Conditions(
+        step_limit=50, may_leave=True, timers_last=True, atomic_unit=4096
+    )
 
 
 def test_automatic_jobs_are_as_many_as_processors() -> None:

@@ -19,6 +19,7 @@ from blkdebug_async.explore import (
     explore,
     replay,
 )
+from blkdebug_async.explore.here import exploration_here
 from blkdebug_async.explore.stored import Stored
 
 
@@ -267,3 +268,37 @@ def test_who_wants_to_know_hears_how_far_it_is() -> None:
 def test_a_strategy_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="'best'"):
         explore(overtaken, store=None, strategy="best")
+
+
+async def guarded() -> None:
+    """Is in time unless requests take for ever."""
+    exploration = exploration_here()
+    assert exploration is not None
+    async with asyncio.timeout(5):
+        await exploration.in_flight("read")
+        await asyncio.sleep(1)
+        await exploration.in_flight("read again")
+
+
+def test_what_is_under_way_may_take_longer_than_a_timeout() -> None:
+    failure = explore(guarded, store=None).failure
+    assert failure is not None
+    assert isinstance(failure.error, TimeoutError)
+
+
+def test_where_timers_come_last_time_goes_on_only_when_nothing_else_can_happen() -> None:
+    report = explore(
+        guarded, store=None, strategy="bounded", conditions=Conditions(timers_last=True)
+    )
+    report.check()
+    assert report.exhausted
+
+
+def test_where_timers_come_last_who_polls_for_one_is_waited_for_no_longer_than_ever() -> None:
+    async def scenario() -> None:
+        due: list[int] = []
+        asyncio.get_running_loop().call_later(0.01, due.append, 1)
+        while not due:  # noqa: ASYNC110  polling is what is tested
+            await asyncio.sleep(0)
+
+    replay(scenario, (), conditions=Conditions(timers_last=True)).check()
