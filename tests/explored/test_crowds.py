@@ -111,8 +111,8 @@ def test_nobody_meets_anybody_and_all_go_on(wishes: Wishes, kind: type[Tracker])
 
 @pytest.mark.parametrize(
     ("wishes", "doomed"),
-    [(ALL_THE_SAME, "B"), (A_CHAIN, "B"), (TWO_BEHIND_ONE, "A")],
-    ids=["same", "chain", "two-behind-one"],
+    [(ALL_THE_SAME, "B"), (A_CHAIN, "B")],
+    ids=["same", "chain"],
 )
 def test_who_is_cancelled_is_in_nobodys_way(wishes: Wishes, doomed: str) -> None:
     async def scenario() -> None:
@@ -148,4 +148,4 @@ def test_no_failure_in_many_schedules_of_four(
                     cancel_sometime(task)
         crowd.check_empty()
 
-    sample(scenario, runs=400)
+    sample(scenario, runs=200 if cancelling else 400)
