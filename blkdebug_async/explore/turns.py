@@ -148,10 +148,7 @@ class TurningLoop(asyncio.BaseEventLoop):
             raise EndlessRunError(f"The run was not over after {self._step_limit} steps")
 
     def _take_fast_turns(self) -> None:  # noqa: C901  calls would take as long as the work
-        """Take turns; while there is nothing but the ready queue, with little more than its steps.
-
-        Everything is written out here, as runs are made of little else.
-        """
+        """Take turns; while there is nothing but the ready queue, with little more than its steps."""
         possible, ready, timers = self._possible, self._ready, self._scheduled
         flights, jobs, pick_of = possible.flights, possible.jobs, self._pick_of
         checks = self.exploration.checks
@@ -248,7 +245,7 @@ class TurningLoop(asyncio.BaseEventLoop):
             if not n:
                 raise DeadlockError(describe_waits(self))
             if self._named:
-                self._run_told(0 if n == 1 else self._scheduler.pick(possible))
+                self._run_told(n)
             else:
                 self._run(possible.take(0 if n == 1 else self._pick_of(n)))
                 if self.exploration.checks:
@@ -265,13 +262,15 @@ class TurningLoop(asyncio.BaseEventLoop):
         waited = self._turns * _TURN_TIME
         return bool(self._scheduled) and self._scheduled[0]._when - self._now < waited
 
-    def _run_told(self, picked: int) -> None:
-        """Run what was picked, and tell the scheduler what it touched."""
+    def _run_told(self, n: int) -> None:
+        """Ask which of n actions is next, run it, and tell the scheduler what it touched."""
         exploration = self.exploration
-        action = self._possible[picked]
+        actions = self._possible.actions()
+        picked = 0 if n == 1 else self._scheduler.pick(actions)
+        action = actions[picked]
         choice = self._possible.take(picked)
         outer = exploration.touched, exploration.background
-        exploration.touched = {}
+        touched = exploration.touched = {}
         task = _task_of(choice)
         try:
             if task is None:
@@ -281,18 +280,17 @@ class TurningLoop(asyncio.BaseEventLoop):
                 actor = known_actor(task)
                 actor.steps += 1
                 actor.action = None
-                exploration.touch(actor.looked)
+                touched[id(actor.looked)] = actor.looked
                 self._run(choice)
                 if asyncio.Future.done(task):
-                    exploration.touch(actor.changed)
+                    touched[id(actor.changed)] = actor.changed
             if exploration.checks:
                 exploration.touch(CHECKED)
                 exploration.check()
-            touched = tuple(exploration.touched.values())
             exploration.steps += 1
             if exploration.watcher is not None:
-                exploration.watcher.stepped(action, task, touched)
-            self._scheduler.ran(action, touched)
+                exploration.watcher.stepped(action, task, tuple(touched.values()))
+            self._scheduler.ran(action, tuple(touched.values()))
         finally:
             exploration.touched, exploration.background = outer
 
