@@ -20,12 +20,10 @@ from blkdebug_async.cli.explore_live import LiveLine
 from blkdebug_async.cli.explore_options import ExploreOptions
 from blkdebug_async.explore.batches import JobsError
 from blkdebug_async.explore.explorer import explore, replay
-from blkdebug_async.explore.record import without_tail
 from blkdebug_async.explore.report import Failure, Replayed, Report
 from blkdebug_async.explore.run import Conditions
 from blkdebug_async.explore.scenarios import NamedScenario, ScenarioError, scenario_named
 from blkdebug_async.explore.search import Progress
-from blkdebug_async.explore.token import encode
 from blkdebug_async.report.files import write_files
 from blkdebug_async.report.text import text_report
 
@@ -117,7 +115,7 @@ class _Session:
         options = self._options
         assert options.token is not None
         replayed = replay(self._scenario, options.token, conditions=options.conditions)
-        failure = failure_of(replayed)
+        failure = replayed.failure()
         if options.json:
             _print_json(None if failure is None else failure_json(failure))
         elif failure is not None:
@@ -197,26 +195,6 @@ class _Session:
             sys.stderr.write(f"{self._program}: wrote {path}\n")
 
 
-def failure_of(replayed: Replayed) -> Failure | None:
-    """Tell of a run that was made again as of a failure that was found; None: it passes."""
-    if replayed.error is None:
-        return None
-    run = replayed.run
-    return Failure(
-        token=encode(run),
-        error=replayed.error,
-        runs=1,
-        deviations=tuple(run.decisions[at] for at in run.deviations),
-        values=without_tail(run.values),
-        run=run,
-        timeline=replayed.timeline,
-        passing=None,
-        found=run.values,
-        shrink_runs=0,
-        shrunk=True,
-    )
-
-
 def made(report: Report) -> str:
     """Say what was made until something failed."""
     return str(replace(report, failure=None)).partition("\n")[0]
@@ -242,8 +220,8 @@ def _printing_nothing() -> Iterator[None]:
     try:
         os.dup2(nowhere, number)
         yield
-        sys.stdout.flush()
     finally:
+        sys.stdout.flush()
         os.dup2(kept, number)
         os.close(kept)
         os.close(nowhere)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from blkdebug_async.explore.record import Decision, Recorded
+from blkdebug_async.explore.record import Decision, Recorded, without_tail
 from blkdebug_async.explore.strategies.replay import Divergence
 from blkdebug_async.explore.timeline import Timeline
+from blkdebug_async.explore.token import encode
 
 
 class ExplorationError(AssertionError):
@@ -140,6 +141,24 @@ class Replayed:
     timeline: Timeline = field(repr=False)
     #: Where the token does not fit the scenario any more.
     divergences: tuple[Divergence, ...]
+
+    def failure(self) -> Failure | None:
+        """Tell of it as of a failure that was found in its first run; None: it passed."""
+        if self.error is None:
+            return None
+        return Failure(
+            token=encode(self.run),
+            error=self.error,
+            runs=1,
+            deviations=tuple(self.run.decisions[at] for at in self.run.deviations),
+            values=without_tail(self.run.values),
+            run=self.run,
+            timeline=self.timeline,
+            passing=None,
+            found=self.run.values,
+            shrink_runs=0,
+            shrunk=True,
+        )
 
     def check(self) -> None:
         """Raise what the run raised, with a note on where it diverged.

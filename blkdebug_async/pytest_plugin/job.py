@@ -15,7 +15,7 @@ from blkdebug_async.explore.control import Example, example_here
 from blkdebug_async.explore.explorer import STORE, explore, replay
 from blkdebug_async.explore.places import is_library_error
 from blkdebug_async.explore.refusals import NotExplorableError
-from blkdebug_async.explore.report import ExplorationError, Failure, Replayed, Report
+from blkdebug_async.explore.report import ExplorationError, Failure, Report
 from blkdebug_async.explore.run import Conditions, kind_of
 from blkdebug_async.explore.search import NotDeterministicError
 from blkdebug_async.explore.stored import Stored
@@ -179,13 +179,14 @@ class Job:
         told = self.told
         steps = told.steps + len(replayed.timeline.moments)
         lines = [f"the replay diverged: {each}" for each in replayed.divergences]
-        if replayed.error is None:
+        failure = replayed.failure()
+        if failure is None:
             lines.append(f"the run of {token} passes now")
             self.told = replace(told, runs=told.runs + 1, steps=steps, notes="\n".join(lines))
             return None
         self.told = replace(told, runs=told.runs + 1, steps=steps, command=self._command(token))
-        self._tell(_failure_of(replayed, token), *lines)
-        return self._bared(replayed.error)
+        self._tell(replace(failure, token=token), *lines)
+        return self._bared(failure.error)
 
     def _bared(self, error: BaseException) -> BaseException:
         """Let the traceback of an error begin in the test, if that is in it."""
@@ -220,22 +221,3 @@ class Job:
         # Names of tests begin at the root folder, what is typed where one is.
         file = os.path.relpath(config.rootpath / file, config.invocation_params.dir)
         return f"{shlex.join(['pytest', file + colons + name])} --explore-token={token}"
-
-
-def _failure_of(replayed: Replayed, token: str) -> Failure:
-    """Make of a run that failed again what reports tell of."""
-    assert replayed.error is not None
-    run = replayed.run
-    return Failure(
-        token=token,
-        error=replayed.error,
-        runs=1,
-        deviations=tuple(run.decisions[at] for at in run.deviations),
-        values=run.values,
-        run=run,
-        timeline=replayed.timeline,
-        passing=None,
-        found=run.values,
-        shrink_runs=0,
-        shrunk=True,
-    )
