@@ -25,6 +25,7 @@ from blkdebug_async.explore.batches import (
 )
 from blkdebug_async.explore.careful import make_with_care
 from blkdebug_async.explore.collecting import tidy
+from blkdebug_async.explore.control import control_exceptions
 from blkdebug_async.explore.dask import answering
 from blkdebug_async.explore.hired import Hired
 from blkdebug_async.explore.run import Conditions, Outcome, Scenario, run_once
@@ -154,7 +155,8 @@ class Jobs:
         try:
             self._set(run, run_once(self._scenario, run.scheduler, self._conditions))
         except BaseException as error:
-            if not isinstance(error, (SystemExit, *self._conditions.passed_on)):
+            passed_on = (*self._conditions.passed_on, *control_exceptions())
+            if not isinstance(error, (SystemExit, *passed_on)):
                 raise
             # Not before it is its turn.
             run.error = error

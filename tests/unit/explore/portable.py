@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import unittest
 from collections.abc import Callable, Coroutine
 from functools import partial
 
@@ -64,6 +65,12 @@ def _fail_or_die(order: list[str]) -> None:
     assert order[0] == "a"
 
 
+def _fail_or_skip(order: list[str]) -> None:
+    if order[0] == "c":
+        raise unittest.SkipTest
+    assert order[0] == "a"
+
+
 def _go_on_forever(order: list[str]) -> None:
     while order[0] == "c":
         pass
@@ -81,6 +88,7 @@ steady: Scenario = partial(notes, _nothing)
 failing: Scenario = partial(notes, _fail)
 giving_up: Scenario = partial(notes, _give_up)
 failing_or_dying: Scenario = partial(notes, _fail_or_die)
+failing_or_skipping: Scenario = partial(notes, _fail_or_skip)
 sometimes_endless: Scenario = partial(notes, _go_on_forever)
 leaving: Scenario = partial(notes, _leave)
 exiting: Scenario = partial(notes, _exit)

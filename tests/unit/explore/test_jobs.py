@@ -44,7 +44,8 @@ from blkdebug_async.explore.strategies.dpor import Dpor
 from blkdebug_async.explore.strategies.fifo import Fifo
 from blkdebug_async.explore.strategies.pct import Pct
 from blkdebug_async.explore.strategies.portfolio import Portfolio
-from blkdebug_async.explore.strategies.strategy import Strategy
+from blkdebug_async.explore.strategies.replay import Values
+from blkdebug_async.explore.strategies.strategy import Endless, Strategy
 from tests.unit.explore import portable
 
 # Processes take their time to start.
@@ -237,6 +238,30 @@ def test_what_is_passed_on_is_raised_here(strategy: str, pool: ProcessPoolExecut
             explore(
                 portable.giving_up, store=None, strategy=strategy, conditions=conditions, jobs=jobs
             )
+
+
+class FailsThenSkips(Endless):
+    """A run that anybody may make, which fails, then one that is made here, which is skipped."""
+
+    @property
+    def serial(self) -> bool:  # type: ignore[override]
+        return self._made > 0
+
+    def __init__(self) -> None:
+        self._made = 0
+
+    def scheduler(self, number: int) -> Values:
+        self._made += 1
+        return Values([min(self._made, 2)])
+
+
+def test_what_skips_here_is_not_raised_before_its_turn(pool: ProcessPoolExecutor) -> None:
+    for jobs in (1, pool):
+        report = explore(
+            portable.failing_or_skipping, store=None, strategy=FailsThenSkips(), jobs=jobs
+        )
+        assert report.failure is not None
+        assert report.runs == 1
 
 
 def test_an_exit_is_raised_here(pool: ProcessPoolExecutor) -> None:
