@@ -112,10 +112,9 @@ def _load_file(path: Path) -> ModuleType:
     name = ".".join(names)
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
-    known = sys.modules.get(name)
-    if known is not None and _same_file(getattr(known, "__file__", None), path):
-        return known
-    if known is not None:
+    while (known := sys.modules.get(name)) is not None:
+        if _same_file(getattr(known, "__file__", None), path):
+            return known
         # Another module has its name, one of Python's maybe.
         name = f"{name}_"
     return _run_file(name, path)

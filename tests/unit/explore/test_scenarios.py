@@ -57,6 +57,17 @@ def test_a_file_may_have_the_name_of_another_module(tmp_path: Path) -> None:
     assert inspect.iscoroutinefunction(scenario_named(f"{path}:dumps").function)
 
 
+def test_files_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "one_of_many.py" for folder in "abc"]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text(f"async def scenario(): return {path.parent.name!r}\n")
+    scenarios = [scenario_named(f"{path}:scenario").function for path in paths]
+    assert [asyncio.run(scenario()) for scenario in scenarios] == ["a", "b", "c"]
+    again = [scenario_named(f"{path}:scenario").function for path in paths]
+    assert again == scenarios
+
+
 def test_a_file_in_a_package_may_import_from_it(tmp_path: Path) -> None:
     package = tmp_path / "some_package"
     package.mkdir()
