@@ -98,6 +98,8 @@ class Search:
         self._reached: dict[str, bool] = {}
         self._began = perf_counter()
         self._told = self._began
+        if effort.runs < 1:
+            raise ValueError(f"runs is how many runs to make, at least 1, and not {effort.runs}")
         jobs = effort.jobs
         if isinstance(jobs, int) and jobs < 1:
             raise ValueError(f"jobs is how many processes make runs, at least 1, and not {jobs}")

@@ -265,6 +265,11 @@ def test_who_wants_to_know_hears_how_far_it_is() -> None:
     assert heard[-1].runs <= heard[-1].most_runs
 
 
+def test_no_runs_at_all_are_refused() -> None:
+    with pytest.raises(ValueError, match="at least 1, and not 0"):
+        explore(overtaken, store=None, runs=0)
+
+
 def test_a_strategy_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="'best'"):
         explore(overtaken, store=None, strategy="best")
