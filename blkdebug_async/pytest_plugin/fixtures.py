@@ -38,10 +38,12 @@ class _Function(Protocol):
         ...
 
 
-#: Fixtures of function scope that pytest makes once all the same.
+#: Fixtures of function scope that pytest makes once all the same. Where somebody has put another
+#: one in its place, nobody knows what may be taken away from it, so nothing is.
 KEPT: Final = frozenset(
     {
-        # Emptied before each run. The path is the same then, so that runs do not differ by it.
+        # Emptied before each run, if pytest's own. The path is the same then, so that runs do not
+        # differ by it.
         "tmp_path",
         "caplog",
         "capfd",
@@ -113,6 +115,10 @@ class Plan:
             known = manager.getfixturedefs(name, self.item) or ()
         return known
 
+    def is_pytests(self, name: str) -> bool:
+        """Tell whether a fixture is one that pytest brings, and not another of that name."""
+        return all(each.func.__module__.startswith("_pytest.") for each in self.definitions(name))
+
     def hold_back(self) -> None:
         """Keep pytest from setting up what each run makes for itself."""
         for name in self.names:
@@ -158,7 +164,8 @@ class RunFixtures:
         """Make all of them, and empty what is kept."""
         funcargs = self.plan.item.funcargs
         for name in KEPT & funcargs.keys():
-            _empty(funcargs[name])
+            if self.plan.is_pytests(name):
+                _empty(funcargs[name])
         for name in self.plan.names:
             await self.value(name)
 

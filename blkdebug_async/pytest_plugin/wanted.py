@@ -149,6 +149,8 @@ def _wanted(item: pytest.Function, words: dict[str, object], *, marked: bool) ->
         return str(value)
 
     unit = words.get("atomic_unit")
+    if unit is not None and not isinstance(unit, int):
+        raise ValueError(f"atomic_unit of @pytest.mark.explore is a number, not {unit!r}")
     tokens = words.get("tokens", ())
     if not isinstance(tokens, (list, tuple)):
         raise ValueError(f"tokens of @pytest.mark.explore is a list, not {tokens!r}")
@@ -165,7 +167,7 @@ def _wanted(item: pytest.Function, words: dict[str, object], *, marked: bool) ->
         may_leave=bool(words.get("may_leave", not marked)),
         # Nor do timeouts that are there in case something hangs.
         timers_last=bool(words.get("timers_last", not marked)),
-        atomic_unit=unit if isinstance(unit, int) else None,
+        atomic_unit=unit,
         example_runs=number("example_runs", _EXAMPLE_RUNS),
         marked=marked,
         tokens=tuple(map(str, tokens)),
@@ -180,6 +182,8 @@ def _seconds(item: pytest.Function, words: dict[str, object]) -> float | None:
         asked = words.get("seconds")
     if isinstance(asked, (int, float)):
         return asked or None
+    if asked is not None:
+        raise ValueError(f"seconds of @pytest.mark.explore is a number, not {asked!r}")
     limit = _timeout_of(item)
     return _SECONDS if limit is None else min(_SECONDS, limit * _SHARE)
 

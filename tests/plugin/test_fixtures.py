@@ -118,6 +118,23 @@ def test_each_run_finds_an_empty_folder_of_the_same_name(run: Run) -> None:
     result.assert_outcomes(passed=2)
 
 
+def test_a_folder_of_ones_own_is_left_alone(run: Run) -> None:
+    result = run(
+        """
+        @pytest.fixture
+        def tmp_path(tmp_path: Path) -> Path:
+            (tmp_path / "precious").touch()
+            return tmp_path
+
+        async def test_file(tmp_path):
+            assert (tmp_path / "precious").exists()
+        """,
+        "--explore",
+        *MANY,
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_what_is_captured_is_that_of_the_run(run: Run) -> None:
     result = run(
         """

@@ -97,6 +97,8 @@ def test_the_command_line_comes_before_the_marker(run: Run) -> None:
         ("explore(run=7)", "*takes runs, *, but not 'run'*"),
         ("explore(7)", "*takes runs, *, but not 7 without a name*"),
         ("explore(runs='many')", "*runs of @pytest.mark.explore is a number, not 'many'*"),
+        ("explore(seconds='few')", "*seconds of @pytest.mark.explore is a number, not 'few'*"),
+        ("explore(atomic_unit='4k')", "*atomic_unit of @pytest.mark.explore is *, not '4k'*"),
     ],
 )
 def test_a_marker_that_makes_no_sense_is_an_error(run: Run, marker: str, message: str) -> None:

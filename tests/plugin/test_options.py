@@ -116,7 +116,7 @@ def test_workers_tell_what_they_explored(run: Run) -> None:
 
 def test_much_is_said_where_much_is_asked_for(run: Run) -> None:
     result = run(RACE, "-v")
-    result.stdout.fnmatch_lines(["1 test explored*", "  *::test_race: 7 runs, * steps, failed"])
+    result.stdout.fnmatch_lines(["1 test explored*", "  *::test_race: * runs, * steps, failed"])
 
 
 def test_what_is_proved_is_said_where_much_is_asked_for(run: Run) -> None:
