@@ -85,19 +85,6 @@ def compare(failing: Timeline, passing: Timeline) -> tuple[Change, ...]:
     return tuple(changes)
 
 
-def went_elsewhere(failing: Moment, passing: Moment) -> bool:
-    """Tell whether a step that both runs have did not do the same in both.
-
-    It began or ended at another line, sent off something else, or something was chosen otherwise.
-    """
-    return (
-        failing.before != passing.before
-        or failing.after != passing.after
-        or failing.launched != passing.launched
-        or [each.value for each in failing.choices] != [each.value for each in passing.choices]
-    )
-
-
 _Name: TypeAlias = tuple[str, int]
 
 

@@ -6,8 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blkdebug_async.explore import Action, Decision, Kind, Moment, Place, Timeline
-from blkdebug_async.report.diff import Change, Difference, compare, went_elsewhere
+from blkdebug_async.explore import Action, Decision, Kind, Moment, Timeline
+from blkdebug_async.report.diff import Change, Difference, compare
 
 
 def moment(number: int, key: str, *, deviates: bool = False) -> Moment:
@@ -73,23 +73,6 @@ def test_what_is_the_same_has_as_many_steps_of_either_run() -> None:
     (change,) = compare(run("ab", frozenset({1})), run("ab"))
     assert [each.deviates for each in change.failing] == [False, True]
     assert [each.deviates for each in change.passing] == [False, False]
-
-
-def test_a_step_that_ends_at_another_line_went_elsewhere() -> None:
-    here = moment(0, "a")
-    place = Place("file.py", 1, "read")
-    there = Moment(0, here.action, 0.0, None, place, "", (), (), None, ())
-    assert went_elsewhere(here, there)
-    assert not went_elsewhere(here, here)
-
-
-def test_a_step_in_which_another_way_was_chosen_went_elsewhere() -> None:
-    action = Action("a", "a", Kind.TASK)
-    steps = [
-        Moment(0, action, 0.0, None, None, "", (), (), None, (Decision("fails", 2, value, (), 0),))
-        for value in range(2)
-    ]
-    assert went_elsewhere(*steps)
 
 
 @st.composite
