@@ -10,7 +10,7 @@ from blkdebug_async.explore import explore, replay
 
 
 async def steady() -> None:
-    await asyncio.sleep(random.random())
+    await asyncio.sleep(random.randint(1, 9))
 
 
 async def leaves_by_exit() -> None:
@@ -22,7 +22,7 @@ async def leaves_by_exit() -> None:
         finally:
             sys.exit(3)
 
-    task = asyncio.create_task(child())
+    task = asyncio.ensure_future(child())
     await asyncio.sleep(0)
     raise AssertionError(task)
 
