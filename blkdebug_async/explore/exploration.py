@@ -86,6 +86,8 @@ class Exploration:
         self.steps = 0
         #: What the step under way has touched, by identity.
         self.touched: dict[int, Footprint] = {}
+        #: Whose step is under way, if names are wanted; None: no task's.
+        self.stepping: asyncio.Task[object] | None = None
         #: Whoever acts outside of all tasks.
         self.root = Actor("")
         #: Who acts while no task does: the callback or completion under way.

@@ -155,7 +155,7 @@ class ExploringLoop(TurningLoop):
     def _note_waking(self, callback: Callback) -> None:
         task: asyncio.Task[object] = callback.__self__  # type: ignore[attr-defined]
         actor = actor_of(task) or self._name(task)
-        if task is not asyncio.current_task(self):
+        if task is not self.exploration.stepping:
             self.exploration.touch(actor.changed)
         self.exploration.touch(QUEUE_READ)
 
@@ -319,15 +319,27 @@ def _fast_call_soon(loop: ExploringLoop) -> Callback:
 
 def _named_call_soon(loop: ExploringLoop) -> Callback:
     """Make the same for a run that wants names: it notes who is woken, by whom."""
-    append, note_waking = loop._ready.append, loop._note_waking
-    slow = partial(asyncio.BaseEventLoop.call_soon, loop)
+    append, name, exploration = loop._ready.append, loop._name, loop.exploration
+    slow, queue_read = partial(asyncio.BaseEventLoop.call_soon, loop), id(QUEUE_READ)
 
     def call_soon(
         callback: Callback, *args: object, context: Context | None = None
     ) -> asyncio.Handle:
-        if context is None or not is_step(callback):
+        kind = type(callback)
+        if context is None or not (
+            kind is FIRST_STEP
+            or (kind is WAKEUP and callback.__name__ == WAKEUP_NAME)  # type: ignore[attr-defined]
+            or (kind is MethodType and is_step(callback))
+        ):
             return slow(callback, *args, context=context)
-        note_waking(callback)
+        # As _note_waking().
+        task: asyncio.Task[object] = callback.__self__  # type: ignore[attr-defined]
+        actor = actor_of(task) or name(task)
+        touched = exploration.touched
+        if task is not exploration.stepping:
+            changed = actor.changed
+            touched[id(changed)] = changed
+        touched[queue_read] = QUEUE_READ
         append((callback, args, context))
         return _NO_HANDLE
 

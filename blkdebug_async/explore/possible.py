@@ -200,7 +200,8 @@ class Possible:
         for entry in entries:
             if type(entry) is tuple:
                 # Whoever was woken was named then.
-                actor: Actor = entry[0].__self__._explored_as
+                task: asyncio.Task[object] = entry[0].__self__  # type: ignore[attr-defined]
+                actor: Actor = task._explored_as  # type: ignore[attr-defined]
                 found.append(actor.action or describe_step(actor))
             else:
                 found.append(action_of(entry))

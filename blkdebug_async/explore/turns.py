@@ -32,6 +32,7 @@ from blkdebug_async.explore.handles import (
     Step,
     StepHandle,
     Timer,
+    describe_step,
 )
 from blkdebug_async.explore.possible import Choice, Possible, known_actor
 from blkdebug_async.explore.task_names import Actor
@@ -129,7 +130,52 @@ class TurningLoop(asyncio.BaseEventLoop):
             return
         places = self._begin_turn()
         while places > 0:
-            places = self._take_step(places)
+            if self._only_steps() and not self._debug:
+                places = self._take_told_steps(places)
+            else:
+                places = self._take_step(places)
+
+    def _only_steps(self) -> bool:
+        """Tell whether there is nothing but steps of tasks to choose from."""
+        possible = self._possible
+        other = possible.calls or possible.flights or possible.jobs or possible.ending
+        return not other and not self._scheduled and bool(self._ready)
+
+    def _take_told_steps(self, places: int) -> int:
+        """Take steps of tasks, each as _run_told(), while there is nothing else in a turn.
+
+        Written out, as most of a run is that.
+        """
+        exploration, ready, scheduler = self.exploration, self._ready, self._scheduler
+        outer = exploration.touched
+        try:
+            while places > 0 and self._only_steps():
+                places -= 1
+                actions: list[Action] = []
+                for entry in ready:
+                    # Whoever was woken was named then.
+                    woken = entry[0].__self__  # type: ignore[index, union-attr]
+                    actor: Actor = woken._explored_as
+                    actions.append(actor.action or describe_step(actor))
+                picked = scheduler.pick(actions) if len(actions) > 1 else 0
+                step: Step = ready[picked]  # type: ignore[assignment]
+                del ready[picked]
+                callback, args, context = step
+                task: asyncio.Task[object] = callback.__self__  # type: ignore[attr-defined]
+                actor = task._explored_as  # type: ignore[attr-defined]
+                actor.steps += 1
+                actor.action = None
+                looked = actor.looked
+                exploration.touched = {id(looked): looked}
+                exploration.stepping = task
+                try:
+                    context.run(callback, *args)
+                except BaseException as error:
+                    self._report(step, error)
+                self._tell(actions[picked], task)
+        finally:
+            exploration.touched, exploration.stepping = outer, None
+        return places
 
     def _begin_turn(self) -> int:
         """Give the number of steps that the next turn is to take."""
@@ -148,10 +194,10 @@ class TurningLoop(asyncio.BaseEventLoop):
             raise EndlessRunError(f"The run was not over after {self._step_limit} steps")
 
     def _take_fast_turns(self) -> None:  # noqa: C901  calls would take as long as the work
-        """Take turns; while there is nothing but the ready queue, with little more than its steps."""
+        """Take turns; of the ready queue alone, with little more than its steps."""
         possible, ready, timers = self._possible, self._ready, self._scheduled
-        flights, jobs, pick_of = possible.flights, possible.jobs, self._pick_of
-        checks = self.exploration.checks
+        flights, jobs, checks = possible.flights, possible.jobs, self.exploration.checks
+        pick_of = self._pick_of
         while True:
             if flights or jobs or timers:
                 number = self._begin_turn()
@@ -187,18 +233,24 @@ class TurningLoop(asyncio.BaseEventLoop):
                     except BaseException as error:
                         self._report(step, error)
                 else:
-                    possible.calls -= 1
-                    possible.running = step  # type: ignore[assignment]
-                    step._run()  # type: ignore[union-attr]
-                    possible.running = None
-                    while number > 0 and possible.ending is not None:
-                        number = self._take_step(number)
+                    number = self._run_plainly(step, number)  # type: ignore[arg-type]
             if self._stopping or self._debug:
                 return
             if not ready and not flights and not jobs and not timers:
                 self._take_step(1)
             elif self._steps > self._step_limit or self._fault is not None:
                 self._count_steps(0)
+
+    def _run_plainly(self, call: Call, places: int) -> int:
+        """Run a callback from the ready queue, in fast turns; give the places that are left."""
+        possible = self._possible
+        possible.calls -= 1
+        possible.running = call
+        call._run()
+        possible.running = None
+        while places > 0 and possible.ending is not None:
+            places = self._take_step(places)
+        return places
 
     def _collect_timers(self) -> None:
         """Let timers that are due join the ready queue, as asyncio does."""
@@ -269,30 +321,35 @@ class TurningLoop(asyncio.BaseEventLoop):
         picked = 0 if n == 1 else self._scheduler.pick(actions)
         action = actions[picked]
         choice = self._possible.take(picked)
-        outer = exploration.touched, exploration.background
-        touched = exploration.touched = {}
-        task = _task_of(choice)
+        outer = exploration.touched, exploration.background, exploration.stepping
+        exploration.touched = {}
+        exploration.stepping = task = _task_of(choice)
         try:
             if task is None:
                 exploration.background = Actor(action.key)
-                self._run(choice)
             else:
                 actor = known_actor(task)
                 actor.steps += 1
                 actor.action = None
-                touched[id(actor.looked)] = actor.looked
-                self._run(choice)
-                if asyncio.Future.done(task):
-                    touched[id(actor.changed)] = actor.changed
-            if exploration.checks:
-                exploration.touch(CHECKED)
-                exploration.check()
-            exploration.steps += 1
-            if exploration.watcher is not None:
-                exploration.watcher.stepped(action, task, tuple(touched.values()))
-            self._scheduler.ran(action, tuple(touched.values()))
+                exploration.touch(actor.looked)
+            self._run(choice)
+            self._tell(action, task)
         finally:
-            exploration.touched, exploration.background = outer
+            exploration.touched, exploration.background, exploration.stepping = outer
+
+    def _tell(self, action: Action, task: asyncio.Task[object] | None) -> None:
+        """Tell all who want to know that a step is over."""
+        exploration = self.exploration
+        if task is not None and asyncio.Future.done(task):
+            exploration.touch(known_actor(task).changed)
+        if exploration.checks:
+            exploration.touch(CHECKED)
+            exploration.check()
+        exploration.steps += 1
+        touched = (*exploration.touched.values(),)
+        if exploration.watcher is not None:
+            exploration.watcher.stepped(action, task, touched)
+        self._scheduler.ran(action, touched)
 
     def _run(self, choice: Choice) -> None:
         if isinstance(choice, tuple):
