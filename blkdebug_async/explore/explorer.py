@@ -50,8 +50,7 @@ def explore(  # noqa: PLR0913  all but the first are named
             decides. Or its name, as "module:function" or "path/to/file.py:function".
         runs: Most runs to make, >= 1.
         seed: The same seed makes the same runs.
-        strategy: Which runs to make: a name (strategies.named.NAMES) or a strategy of one's own,
-            to which seed, assume and tokens mean nothing.
+        strategy: One of strategies.named.NAMES; or an object, which is given no seed and tokens.
         assume: What tasks may share unseen: anything, or the disk only ("disk-only"). See dpor.
         seconds: Most seconds to take; None: any time.
         shrink_runs: Most runs to make a failure simpler with.
@@ -65,7 +64,6 @@ def explore(  # noqa: PLR0913  all but the first are named
 
     Raises:
         ValueError: No such strategy, scenario or token, or one that no process can be told of.
-        RuntimeError: A loop is running in this thread.
     """
     scenario = scenario_named(scenario) if isinstance(scenario, str) else scenario
     stored = _stored(store, scenario)
