@@ -39,23 +39,26 @@ class Counting(Protocol):
 class OrderedGenerators:
     """Asynchronous generators that are alive, as a WeakSet has them, the oldest first."""
 
-    def __init__(self) -> None:
-        self._alive: weakref.WeakKeyDictionary[_Generator, None] = weakref.WeakKeyDictionary()
+    _alive: weakref.WeakKeyDictionary[_Generator, None] | None = None
 
     def __len__(self) -> int:
-        return len(self._alive)
+        return len(self._alive or ())
 
     def __iter__(self) -> Iterator[_Generator]:
-        return iter(self._alive)
+        return iter(self._alive or ())
 
     def add(self, generator: _Generator) -> None:
         """Count one in."""
+        if self._alive is None:
+            # Most runs have none.
+            self._alive = weakref.WeakKeyDictionary()
         self._alive[generator] = None
 
     def discard(self, generator: _Generator) -> None:
         """Count one out, if it is in."""
-        self._alive.pop(generator, None)
+        if self._alive is not None:
+            self._alive.pop(generator, None)
 
     def clear(self) -> None:
         """Count all out."""
-        self._alive.clear()
+        self._alive = None

@@ -6,7 +6,7 @@ down to what there is to decide, and behind the last one come zeros.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from blkdebug_async.explore.actions import Action, Scheduler
@@ -112,6 +112,15 @@ class Recorder:
         self._values.append(value)
         self._ways.append(n)
         return value
+
+    def opened(self) -> tuple[Callable[[int], int], list[int], list[int]]:
+        """Give what pick_of() does, to who does it himself: it is called for each step.
+
+        Returns:
+            What decides, and where values and ways are kept: one of each for each decision, the
+            value in range.
+        """
+        return self._pick_of, self._values, self._ways
 
     def ran(self, action: Action, touched: Sequence[Footprint]) -> None:
         if self._traced:

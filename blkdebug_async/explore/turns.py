@@ -35,6 +35,7 @@ from blkdebug_async.explore.handles import (
     describe_step,
 )
 from blkdebug_async.explore.possible import Choice, Possible, known_actor
+from blkdebug_async.explore.record import Recorder
 from blkdebug_async.explore.task_names import Actor
 
 #: As asyncio has them: when a heap with cancelled timers is made anew.
@@ -80,6 +81,7 @@ class TurningLoop(asyncio.BaseEventLoop):
         self._possible = Possible(self._ready)
         self._scheduler = scheduler
         self._pick_of = scheduler.pick_of
+        self._picking = _picking_by(scheduler)
         self._named = scheduler.wants_actions
         self._step_limit = inf if step_limit is None else step_limit
         self._now = 0.0
@@ -197,7 +199,7 @@ class TurningLoop(asyncio.BaseEventLoop):
         """Take turns; of the ready queue alone, with little more than its steps."""
         possible, ready, timers = self._possible, self._ready, self._scheduled
         flights, jobs, checks = possible.flights, possible.jobs, self.exploration.checks
-        pick_of = self._pick_of
+        pick_of, keep_value, keep_ways = self._picking
         while True:
             if flights or jobs or timers:
                 number = self._begin_turn()
@@ -216,7 +218,13 @@ class TurningLoop(asyncio.BaseEventLoop):
                     if not number:
                         break
                 number -= 1
-                if n > 1 and (picked := pick_of(n)):
+                if n > 1:
+                    # As Recorder.pick_of().
+                    picked = pick_of(n)
+                    if not 0 <= picked < n:
+                        picked = 0 if picked < 0 else n - 1
+                    keep_value(picked)
+                    keep_ways(n)
                     if possible.calls and possible.indices is not None:
                         picked = possible.indices[picked]
                     step = ready[picked]
@@ -446,6 +454,20 @@ class TurningLoop(asyncio.BaseEventLoop):
                 self._take_step(1)
         finally:
             asyncio.events._set_running_loop(None)
+
+
+def _picking_by(
+    scheduler: Scheduler,
+) -> tuple[Callable[[int], int], Callable[[int], object], Callable[[int], object]]:
+    """Give what picks by number, and what keeps the value and the number of ways."""
+    if type(scheduler) is not Recorder:
+        return scheduler.pick_of, _ignore, _ignore
+    pick_of, values, ways = scheduler.opened()
+    return pick_of, values.append, ways.append
+
+
+def _ignore(number: int) -> None:
+    """Keep nothing."""
 
 
 def _task_of(choice: Choice) -> asyncio.Task[object] | None:
