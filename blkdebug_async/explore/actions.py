@@ -101,3 +101,12 @@ class Scheduler(Protocol):
             RedundantRunError: The run is of no use any more.
         """
         ...
+
+
+def wants_touches(scheduler: Scheduler) -> bool:
+    """Tell whether a scheduler wants to hear what else steps touch than bytes of disks.
+
+    It does if it wants actions, unless its attribute `wants_touches` says otherwise. Who does not
+    need not be told who uses a lock, say, which is seen by putting something into Python's classes.
+    """
+    return scheduler.wants_actions and bool(getattr(scheduler, "wants_touches", True))

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from contextvars import Context, copy_context
 from typing import Final, Protocol, TypeVar
 
-from blkdebug_async.explore.actions import Action, Kind, RedundantRunError, Scheduler
+from blkdebug_async.explore.actions import Action, Kind, RedundantRunError, Scheduler, wants_touches
 from blkdebug_async.explore.footprint import Footprint, Touch, sync_footprint
 from blkdebug_async.explore.handles import Flight
 from blkdebug_async.explore.history import History
@@ -67,6 +67,8 @@ class Exploration:
         self.scheduler = scheduler
         #: Whether names and footprints are wanted; if not, nobody need make them.
         self.wants_actions = scheduler.wants_actions
+        #: Whether it is wanted, too, what steps touch besides bytes of disks.
+        self.wants_touches = wants_touches(scheduler)
         #: Called after each step; what they raise ends the run.
         self.checks: list[Callable[[], object]] = []
         #: Hears of each step, if names are wanted.
@@ -180,7 +182,8 @@ class Exploration:
             action = Action(key, key, kind, touches)
             if self.watcher is not None:
                 self.watcher.launched(action)
-            prints_of(future, self)
+            if self.wants_touches:
+                prints_of(future, self)
         group = self._possible.jobs if kind is Kind.THREAD else self._possible.flights
 
         def arrive() -> None:
@@ -188,8 +191,9 @@ class Exploration:
             if self.wants_actions:
                 for footprint in touches or ():
                     self.touch(footprint)
-                # Also if it was cancelled: that is what this comes before or after.
-                self.touch(prints_of(future, self)[1])
+                if self.wants_touches:
+                    # Also if it was cancelled: that is what this comes before or after.
+                    self.touch(prints_of(future, self)[1])
             _land(future, effect, context)
             if flight.when_over is not None:
                 flight.when_over()

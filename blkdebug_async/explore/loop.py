@@ -40,7 +40,7 @@ from blkdebug_async.explore.handles import (
 )
 from blkdebug_async.explore.ordered import OrderedGenerators, OrderedTask
 from blkdebug_async.explore.refusals import REFUSED, REMOVERS, intruder, refuse, remove_nothing
-from blkdebug_async.explore.sync_futures import NotedArrival, NotedFuture, NotedTask
+from blkdebug_async.explore.sync_futures import NamedTask, NotedArrival, NotedFuture, NotedTask
 from blkdebug_async.explore.sync_names import prints_of
 from blkdebug_async.explore.sync_objects import SyncObjects
 from blkdebug_async.explore.task_names import Actor, actor_of, name_task, short_name
@@ -84,7 +84,7 @@ class ExploringLoop(TurningLoop):
         self._making: tuple[object, Actor, object] | None = None
         self._asyncgens = OrderedGenerators()
         _WORKERS.hold()
-        if self._named:
+        if self._noting:
             _SYNC_OBJECTS.hold(self.exploration)
             self.exploration.arrival_class = NotedArrival
         self._install_fast_paths()
@@ -93,7 +93,7 @@ class ExploringLoop(TurningLoop):
         if not self.is_closed() and not self.is_running():
             self.exploration.at_end.close()
             _WORKERS.release()
-            if self._named:
+            if self._noting:
                 _SYNC_OBJECTS.release(self.exploration)
             # From now on asyncio's own methods answer, which say that the loop is closed. Cycles
             # of references end here too.
@@ -122,7 +122,8 @@ class ExploringLoop(TurningLoop):
         methods["create_task"] = self._create_task
         if self._named:
             methods["create_task"] = self._create_named_task
-            methods["create_future"] = self._create_named_future
+            if self._noting:
+                methods["create_future"] = self._create_named_future
             if not self._debug:
                 methods["call_soon"] = _named_call_soon(self)
         elif not self._debug:
@@ -238,9 +239,8 @@ class ExploringLoop(TurningLoop):
         outer, self._making = self._making, (coro, self.exploration.acting(), name)
         try:
             if self.get_task_factory() is None:
-                task: asyncio.Task[_T] = NotedTask(
-                    coro, loop=self, name=name, context=context, **others
-                )
+                kind = NotedTask if self._noting else NamedTask
+                task: asyncio.Task[_T] = kind(coro, loop=self, name=name, context=context, **others)
             else:
                 task = super().create_task(coro, name=name, context=context, **others)
             # Its first step has named it, unless it was begun at once.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from blkdebug_async.explore.actions import Action, Scheduler
+from blkdebug_async.explore.actions import Action, Scheduler, wants_touches
 from blkdebug_async.explore.footprint import Footprint
 
 
@@ -81,6 +81,7 @@ class Recorder:
 
     def __init__(self, scheduler: Scheduler, *, traced: bool = False) -> None:
         self.wants_actions = scheduler.wants_actions or traced
+        self.wants_touches = traced or wants_touches(scheduler)
         self._scheduler = scheduler
         self._traced = traced
         self._shows = scheduler.wants_actions

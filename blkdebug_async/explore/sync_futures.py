@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator
 from contextvars import Context
 from typing import ClassVar, Self, TypeVar
 
-from blkdebug_async.explore.exploration import Arrival
+from blkdebug_async.explore.exploration import Arrival, Exploration
 from blkdebug_async.explore.footprint import Touch
 from blkdebug_async.explore.ordered import OrderedTask
 from blkdebug_async.explore.possible import known_actor
@@ -71,7 +71,21 @@ class NotedArrival(NotedFuture[_T], Arrival[_T]):
     kind = "flight"
 
 
-class NotedTask(OrderedTask[_T]):
+class NamedTask(OrderedTask[_T]):
+    """A task that is known by the name that it is given."""
+
+    def set_name(self, value: object, /) -> None:
+        super().set_name(value)
+        # asyncio.TaskGroup of 3.11 does that right after it has made the task.
+        actor = known_actor(self)
+        if not actor.steps:
+            exploration: Exploration = self.get_loop().exploration  # type: ignore[attr-defined]
+            exploration.touched.pop(id(actor.changed), None)
+            actor.rename(str(value))
+            exploration.touch(actor.changed)
+
+
+class NotedTask(NamedTask[_T]):
     """A task whose cancelling, awaiting and asking are noted; the loop notes its steps."""
 
     def cancel(self, msg: object = None) -> bool:
@@ -103,15 +117,6 @@ class NotedTask(OrderedTask[_T]):
     def __await__(self) -> Generator[object, None, _T]:
         self._note(Touch.READ)
         return super().__await__()
-
-    def set_name(self, value: object, /) -> None:
-        super().set_name(value)
-        # asyncio.TaskGroup of 3.11 does that right after it has made the task.
-        exploration, actor = current_exploration(), known_actor(self)
-        if exploration is not None and not actor.steps:
-            exploration.touched.pop(id(actor.changed), None)
-            actor.rename(str(value))
-            exploration.touch(actor.changed)
 
     def _note(self, touch: Touch) -> None:
         exploration = current_exploration()

@@ -142,7 +142,7 @@ class SyncObjects:
 def current_exploration() -> Exploration | None:
     """Give the running loop's exploration, if it has one that wants footprints."""
     found: object = getattr(events._get_running_loop(), "exploration", None)
-    return found if isinstance(found, Exploration) and found.wants_actions else None
+    return found if isinstance(found, Exploration) and found.wants_touches else None
 
 
 def note(thing: object, touch: Touch) -> None:

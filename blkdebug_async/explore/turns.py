@@ -19,7 +19,7 @@ from math import inf
 from time import perf_counter
 from typing import Final
 
-from blkdebug_async.explore.actions import Action, Kind, Scheduler
+from blkdebug_async.explore.actions import Action, Kind, Scheduler, wants_touches
 from blkdebug_async.explore.counters import is_counter, run_counter
 from blkdebug_async.explore.deadlock import DeadlockError, describe_waits
 from blkdebug_async.explore.exploration import CHECKED, CLOCK_MOVED, CLOCK_READ, Exploration
@@ -83,6 +83,7 @@ class TurningLoop(asyncio.BaseEventLoop):
         self._pick_of = scheduler.pick_of
         self._picking = _picking_by(scheduler)
         self._named = scheduler.wants_actions
+        self._noting = wants_touches(scheduler)
         self._step_limit = inf if step_limit is None else step_limit
         self._now = 0.0
         # Turns since something other than the ready queue happened.
@@ -109,7 +110,7 @@ class TurningLoop(asyncio.BaseEventLoop):
 
     def time(self) -> float:
         """Tell virtual time, in seconds; a run begins at 0."""
-        if self._named:
+        if self._noting:
             self.exploration.touch(CLOCK_READ)
         return self._now
 
@@ -379,7 +380,7 @@ class TurningLoop(asyncio.BaseEventLoop):
                 self._run_handle(choice)
                 return
             self._possible.running = choice
-            if self._named:
+            if self._noting:
                 self._run_call(choice)
             else:
                 self._run_handle(choice)

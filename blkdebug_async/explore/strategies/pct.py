@@ -63,6 +63,7 @@ class Priorities:
     """
 
     wants_actions = True
+    wants_touches = False
 
     def __init__(self, chance: Random, change_points: Sequence[int]) -> None:
         self._chance = chance

@@ -34,6 +34,7 @@ class Sampling:
     """One run by partial-order sampling."""
 
     wants_actions = True
+    wants_touches = False
 
     def __init__(self, chance: Random) -> None:
         self._chance = chance

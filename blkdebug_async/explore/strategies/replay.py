@@ -48,6 +48,7 @@ class Deviations:
     """
 
     wants_actions = True
+    wants_touches = False
 
     def __init__(self, deviations: Sequence[Deviation]) -> None:
         self._count = len(deviations)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from random import Random
 
-from blkdebug_async.explore.actions import Scheduler
+from blkdebug_async.explore.actions import Scheduler, wants_touches
 from blkdebug_async.explore.record import Recorded
 from blkdebug_async.explore.strategies.strategy import Ending, Proof, Strategy
 
@@ -63,6 +63,7 @@ class Masked:
 
     def __init__(self, scheduler: Scheduler, chance: Random) -> None:
         self.wants_actions = scheduler.wants_actions
+        self.wants_touches = wants_touches(scheduler)
         self.pick = scheduler.pick
         self.pick_of = scheduler.pick_of
         self.ran = scheduler.ran
