@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.bench_bugs import PAGE
-from benchmarks.bug_results import KEPT, BugResults, from_json, to_json, too_long, total
+from benchmarks.bug_results import KEPT, BugResults, from_json, merged, to_json, too_long, total
 from benchmarks.bug_tables import bug_rows, complaints, narrowed, seconds
 from benchmarks.bugs.bug import Bug
 from benchmarks.bugs.registry import BUGS
@@ -17,7 +17,7 @@ from benchmarks.counting import counts
 from benchmarks.explorers.explorer import Budget, Search
 from benchmarks.explorers.named import explorer_named
 from benchmarks.explorers.ours import Ours
-from benchmarks.hunting import Hunt, Plan
+from benchmarks.hunting import Hunt, Plan, bug_named
 from benchmarks.machine import this_machine
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,6 +40,27 @@ def test_auto_finds_each_bug_and_shrinks_it_to_one_deviation_too_many_at_most(bu
     assert bug.known_minimum is not None
     assert found.deviations is not None
     assert bug.known_minimum <= found.deviations <= bug.known_minimum + 1
+
+
+@pytest.mark.parametrize(
+    ("name", "strategy", "seed"),
+    [
+        ("write-back-cache/room-for-one-taken-by-two", "random", 2),
+        ("log-structured-store/read-a-strangers-word", "pct:3", 0),
+        ("log-structured-store/read-a-strangers-word", "pos", 1),
+        ("stripe/fetched-over-the-newer", "pct:3", 1),
+    ],
+)
+def test_shrinking_gets_out_of_where_no_small_cut_helps(
+    name: str, strategy: str, seed: int
+) -> None:
+    bug = bug_named(name)
+    found = Ours(strategy).search(bug, seed, Budget(60, RUNS), twin=False, shrink=True)
+
+    assert found.shrink_runs <= SHRINK_RUNS
+    assert bug.known_minimum is not None
+    assert found.deviations is not None
+    assert found.deviations <= bug.known_minimum + 1
 
 
 @each_bug
@@ -67,7 +88,7 @@ def hunt(*searches: Search, twin: Search | None = None, explorer: str = "auto") 
 
 def results(*hunts: Hunt) -> BugResults:
     names = dict.fromkeys((each.explorer for each in hunts), "")
-    return BugResults(this_machine(ROOT), Plan(), names, hunts)
+    return BugResults(this_machine(ROOT), dict.fromkeys(names, Plan()), names, hunts)
 
 
 def test_a_hunt_tells_medians_of_the_searches_that_found_something() -> None:
@@ -123,6 +144,17 @@ def test_results_come_back_from_json_as_they_were() -> None:
     before = results(hunt(search("E", deviations=2), twin=search()), hunt(explorer="frontrun"))
 
     assert from_json(to_json(before)) == before
+
+
+def test_explorers_that_are_measured_anew_take_the_place_of_what_was_kept() -> None:
+    older = results(hunt(search()), hunt(search("E"), explorer="pos"))
+    newer = results(hunt(search("E", runs=7)), hunt(search("E"), explorer="detangle"))
+
+    both = merged(older, newer, ["pos", "auto"])
+
+    assert list(both.explorers) == ["pos", "auto", "detangle"]
+    assert [each.explorer for each in both.hunts] == ["pos", "auto", "detangle"]
+    assert both.hunt("auto", "journal/header-before-record") == newer.hunts[0]
 
 
 def test_columns_that_one_can_do_without_go_where_there_is_no_room() -> None:

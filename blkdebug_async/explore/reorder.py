@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from blkdebug_async.explore.actions import Action
 from blkdebug_async.explore.footprint import Footprint, all_commute
@@ -19,6 +20,8 @@ from blkdebug_async.explore.record import Recorded, Step
 
 #: So many constraints at most are looked at: the nearest ones.
 _MOST = 400
+#: So many steps apart at most.
+_NEAR = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,18 @@ def races(run: Recorded, usual: Recorded) -> list[Constraint]:
 def turns(run: Recorded, usual: Recorded) -> list[Constraint]:
     """List in which order any steps of different actors came, where it is not the usual one."""
     return list(_turned(run, usual, lambda one, other: True))
+
+
+def order(run: Recorded) -> list[Constraint]:
+    """List in which order steps of different actors came, the nearest first."""
+    actions = [step.action for step in run.steps]
+    pairs = (
+        Constraint(first.key, then.key)
+        for distance in range(1, _NEAR)
+        for first, then in zip(actions, actions[distance:], strict=False)
+        if first.actor != then.actor
+    )
+    return list(islice(pairs, _MOST))
 
 
 def _turned(

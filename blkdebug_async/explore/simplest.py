@@ -1,7 +1,8 @@
 """The simplest run that fails in the same way as one that was found.
 
 Lists of integers are cut first, then orders: what of all that came in another order than usual made
-it fail? What is found in one way is gone on with in the other, within one budget of runs.
+it fail? What is found in one way is gone on with in the other, within one budget of runs. What is
+left of the budget goes into runs with few deviations, whatever they are.
 """
 
 from __future__ import annotations
@@ -11,9 +12,11 @@ from dataclasses import dataclass
 
 from blkdebug_async.explore.actions import Kind, Scheduler
 from blkdebug_async.explore.record import Recorded, without_tail
-from blkdebug_async.explore.reorder import Constraint, Keeping, choices_of, races, turns
+from blkdebug_async.explore.reorder import Constraint, Keeping, choices_of, order, races, turns
 from blkdebug_async.explore.shrink import shrink, simplicity
+from blkdebug_async.explore.strategies.bounded import Bounded
 from blkdebug_async.explore.strategies.replay import Values
+from blkdebug_async.explore.strategies.strategy import Ending
 
 #: Makes a run, traced or not, and says whether it failed in the same way as the first.
 Make = Callable[[Scheduler, bool], tuple[Recorded, bool]]
@@ -57,9 +60,9 @@ class _Search:
 
     def search(self, found: Sequence[int]) -> Simplest:
         self._best = without_tail(found)
-        finished, again = self._cut()
+        finished, again = self._cut(self._budget // 2 or 1)
         try:
-            while again and self._best and self._reorder():
+            while again and self._best and (self._reorder() or not finished or self._with_fewer()):
                 finished, _ = self._cut()
         except _SpentError:
             finished = False
@@ -67,9 +70,9 @@ class _Search:
 
     # --- lists ---
 
-    def _cut(self) -> tuple[bool, bool]:
+    def _cut(self, most: int | None = None) -> tuple[bool, bool]:
         """Shrink the best list; tell whether to the end, and whether it failed at all."""
-        left = self._budget - self._runs
+        left = min(self._budget - self._runs, most or self._budget)
         if not left:
             raise _SpentError
         shrunk = shrink(self._best, self._fails, budget=left)
@@ -86,6 +89,20 @@ class _Search:
         self._runs += 1
         return self._make(scheduler, traced)
 
+    def _with_fewer(self) -> bool:
+        """Make runs with one deviation, with two, ...; tell whether one of them fails."""
+        bound = simplicity(self._best)[0] - 1
+        if bound < 2:
+            return False
+        fewer = Bounded(bound)
+        while not fewer.exhausted and self._runs < self._budget:
+            run, failed = self._run(fewer.scheduler(0))
+            if failed:
+                self._best = without_tail(run.values)
+                return True
+            fewer.heard(run, Ending.PASSED)
+        return False
+
     # --- orders ---
 
     def _reorder(self) -> bool:
@@ -94,10 +111,11 @@ class _Search:
         run, _ = self._run(Values(before), traced=True)
         usual, _ = self._run(Values(()), traced=True)
         choices = choices_of(run)
-        for constraints in (races(run, usual), turns(run, usual)):
+        for constraints in (races(run, usual), turns(run, usual), order(run)):
             if self._still_fails(constraints, choices):
                 needed = self._needed(constraints, choices)
                 self._hold_earlier(needed, choices, run)
+            if self._best != before:
                 break
         return self._best != before
 

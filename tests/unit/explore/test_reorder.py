@@ -3,7 +3,7 @@ from __future__ import annotations
 from blkdebug_async.explore.actions import Action, Kind
 from blkdebug_async.explore.footprint import Footprint, Touch
 from blkdebug_async.explore.record import Decision, Recorded, Step
-from blkdebug_async.explore.reorder import Constraint, Keeping, choices_of, races, turns
+from blkdebug_async.explore.reorder import Constraint, Keeping, choices_of, order, races, turns
 
 
 def action(key: str) -> Action:
@@ -79,3 +79,14 @@ def test_of_very_many_only_the_nearest_are_given() -> None:
     turned = turns(traced(*reversed(keys)), traced(*keys))
     assert len(turned) == 400
     assert turned[0] == Constraint("59:0", "58:0")
+
+
+def test_the_whole_order_of_a_run_is_given_but_for_that_of_each_actor() -> None:
+    found = order(traced("a:0", "b:0", "a:1"))
+    assert found == [Constraint("a:0", "b:0"), Constraint("b:0", "a:1")]
+
+
+def test_only_steps_near_each_other_are_told_of_in_the_whole_order() -> None:
+    found = order(traced(*(f"{number}:0" for number in range(40))))
+    assert Constraint("0:0", "2:0") in found
+    assert Constraint("0:0", "39:0") not in found

@@ -121,3 +121,25 @@ def test_where_orders_alone_do_not_make_it_fail_the_list_stays() -> None:
     found = simplest(kept_waiting(), make, budget=300)
     assert found.finished
     assert run_once(busy_is_first, Values(found.values)).error is not None
+
+
+async def one_late_decision() -> None:
+    """Fails by one decision, or by three others."""
+    early = [choose(2, "early") for _ in range(3)]
+    late = choose(3, "late")
+    assert late != 2
+    assert sum(early) < 3
+
+
+def test_runs_with_few_deviations_are_made_where_no_cut_helps() -> None:
+    found = look_for(one_late_decision, (1, 1, 1))
+    assert found.values == (0, 0, 0, 2)
+    assert found.finished
+
+
+def test_few_deviations_are_tried_only_as_far_as_the_budget_goes() -> None:
+    enough = look_for(one_late_decision, (1, 1, 1)).runs
+    for budget in range(1, enough):
+        found = look_for(one_late_decision, (1, 1, 1), budget=budget)
+        assert found.runs <= budget
+        assert found.values in ((1, 1, 1), (0, 0, 0, 2))
