@@ -17,6 +17,7 @@ from collections.abc import Coroutine, Generator
 from concurrent.futures import Executor
 from contextvars import Context
 from functools import partial
+from math import inf
 from types import MethodType
 from typing import Final, TypeAlias, TypeVar
 
@@ -91,10 +92,12 @@ class ExploringLoop(TurningLoop):
 
     def close(self) -> None:
         if not self.is_closed() and not self.is_running():
-            self.exploration.at_end.close()
-            _WORKERS.release()
-            if self._noting:
-                _SYNC_OBJECTS.release(self.exploration)
+            try:
+                self.exploration.at_end.close()
+            finally:
+                _WORKERS.release()
+                if self._noting:
+                    _SYNC_OBJECTS.release(self.exploration)
             # From now on asyncio's own methods answer, which say that the loop is closed. Cycles
             # of references end here too.
             self.__dict__.pop("call_soon", None)
@@ -209,8 +212,10 @@ class ExploringLoop(TurningLoop):
         if self._named:
             timer.action = describe_timer(self.exploration.acting(), callback)
             self._note_timer(timer)
-        heapq.heappush(self._scheduled, timer)
-        timer._scheduled = True
+        # Who sleeps for ever sets a timer that never comes.
+        if when < inf:
+            heapq.heappush(self._scheduled, timer)
+            timer._scheduled = True
         return timer
 
     # --- tasks ---

@@ -67,7 +67,7 @@ def _fail_or_die(order: list[str]) -> None:
 
 def _fail_or_skip(order: list[str]) -> None:
     if order[0] == "c":
-        raise unittest.SkipTest
+        raise unittest.SkipTest("c first")
     assert order[0] == "a"
 
 

@@ -3,9 +3,12 @@ from __future__ import annotations
 import asyncio
 import gc
 import random
+from functools import partial
 from itertools import count
+from math import inf
 from pathlib import Path
 
+import anyio
 import pytest
 
 from blkdebug_async.explore import (
@@ -15,6 +18,7 @@ from blkdebug_async.explore import (
     ExplorationError,
     NotDeterministicError,
     Progress,
+    Scenario,
     TokenError,
     explore,
     replay,
@@ -307,3 +311,8 @@ def test_where_timers_come_last_who_polls_for_one_is_waited_for_no_longer_than_e
             await asyncio.sleep(0)
 
     replay(scenario, (), conditions=Conditions(timers_last=True)).check()
+
+
+@pytest.mark.parametrize("sleep", [anyio.sleep_forever, partial(asyncio.sleep, inf)])
+def test_who_sleeps_for_ever_is_never_woken(sleep: Scenario) -> None:
+    assert isinstance(replay(sleep, ()).error, DeadlockError)
