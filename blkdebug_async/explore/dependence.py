@@ -24,7 +24,7 @@ from blkdebug_async.explore.footprint import Touch, all_commute, commutes, is_sy
 from blkdebug_async.explore.record import Step
 
 #: Kinds of actions that share no Python state but what is seen of them.
-_SEEN_THROUGH: Final = (Kind.REQUEST, Kind.COUNT)
+SEEN_THROUGH: Final = (Kind.REQUEST, Kind.COUNT)
 
 
 class Assume(StrEnum):
@@ -87,4 +87,4 @@ def _may_share(left: Step, right: Step, assume: Assume) -> bool:
         return True
     if assume is not Assume.NOTHING:
         return False
-    return left.action.kind not in _SEEN_THROUGH and right.action.kind not in _SEEN_THROUGH
+    return left.action.kind not in SEEN_THROUGH and right.action.kind not in SEEN_THROUGH

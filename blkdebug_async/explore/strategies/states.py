@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from blkdebug_async.explore.actions import Action, RedundantRunError
 from blkdebug_async.explore.dependence import Assume, could_swap, dependent, keeps_touches
 from blkdebug_async.explore.record import Step
+from blkdebug_async.explore.strategies.meeting import Meeting
 from blkdebug_async.explore.strategies.wakeup import Entry, Wake, commute
 
 
@@ -62,6 +63,8 @@ class Trail:
         self.diverged = False
         #: Keys of what could happen when a state was last to be added.
         self._possible: tuple[str, ...] = ()
+        #: The steps of states that are ordered.
+        self._meeting = Meeting(assume)
         #: How many of the states are ordered.
         self._ordered = 0
 
@@ -105,8 +108,10 @@ class Trail:
         Args:
             over: Whether the run was not left: what could still happen when it ended did not.
         """
+        self._meeting.forget(self._ordered)
         for number in range(self._ordered, len(self.states)):
             self._order(number)
+            self._meeting.add(number, self.states[number].step)
             state, later = self.states[number], self.states[number + 1 : number + 2]
             left = later[0].keys if later else () if over else self._possible
             happened = state.step.action.key
@@ -163,7 +168,9 @@ class Trail:
         action = state.step.action
         made_by = self._made_possible_by(number, action.key)
         state.before, state.races = 0, []
-        unknown = (1 << number) - 1
+        unknown = self._meeting.met_by(state.step) & ((1 << number) - 1)
+        if made_by >= 0:
+            unknown |= 1 << made_by
         while unknown:
             earlier = unknown.bit_length() - 1
             other = self.states[earlier]
