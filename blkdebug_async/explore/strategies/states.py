@@ -63,6 +63,9 @@ class Trail:
         self.diverged = False
         #: Keys of what could happen when a state was last to be added.
         self._possible: tuple[str, ...] = ()
+        #: Number of a step to the later ones that need not come behind it: the bits that are set,
+        #: and up to which they were looked at.
+        self._apart: dict[int, tuple[int, int]] = {}
         #: The steps of states that are ordered.
         self._meeting = Meeting(assume)
         #: How many of the states are ordered.
@@ -109,6 +112,12 @@ class Trail:
             over: Whether the run was not left: what could still happen when it ended did not.
         """
         self._meeting.forget(self._ordered)
+        end = self._ordered
+        self._apart = {
+            number: (apart & (1 << end) - 1, min(looked, end))
+            for number, (apart, looked) in self._apart.items()
+            if number < end
+        }
         for number in range(self._ordered, len(self.states)):
             self._order(number)
             self._meeting.add(number, self.states[number].step)
@@ -203,11 +212,17 @@ class Trail:
 
     def _without(self, number: int) -> Iterator[Entry]:
         """Give the steps behind one that need not come behind it."""
-        bit = 1 << number
-        for later in range(number + 1, len(self.states)):
-            state = self.states[later]
-            if not state.before & bit:
-                yield state.entry(later)
+        bit, states = 1 << number, self.states
+        apart, looked = self._apart.get(number, (0, number + 1))
+        for later in range(looked, len(states)):
+            if not states[later].before & bit:
+                apart |= 1 << later
+        self._apart[number] = apart, len(states)
+        while apart:
+            lowest = apart & -apart
+            later = lowest.bit_length() - 1
+            yield states[later].entry(later)
+            apart ^= lowest
 
     def _never_came(self, number: int, key: str, others: Sequence[Entry]) -> Entry:
         """Give what a step took away, as if it had come behind others."""
