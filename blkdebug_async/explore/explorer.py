@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -64,7 +65,9 @@ def explore(  # noqa: PLR0913  all but the first are named
 
     Raises:
         ValueError: No such strategy, scenario or token, or one that no process can be told of.
+        RuntimeError: A coroutine called it.
     """
+    _check_no_loop("explore")
     scenario = scenario_named(scenario) if isinstance(scenario, str) else scenario
     stored = _stored(store, scenario)
     if isinstance(strategy, str):
@@ -94,7 +97,9 @@ def replay(
     Raises:
         TokenError: It is no token.
         ScenarioError: There is no scenario of that name.
+        RuntimeError: A coroutine called it.
     """
+    _check_no_loop("replay")
     if isinstance(scenario, str):
         scenario = scenario_named(scenario)
     scheduler = Deviations(decode(token)) if isinstance(token, str) else Values(token)
@@ -103,6 +108,14 @@ def replay(
     divergences = scheduler.divergences if isinstance(scheduler, Deviations) else ()
     assert outcome.timeline is not None
     return Replayed(outcome.error, outcome.run, outcome.timeline, divergences)
+
+
+def _check_no_loop(function: str) -> None:
+    if asyncio._get_running_loop() is not None:
+        raise RuntimeError(
+            f"{function}() has event loops of its own, and cannot be called where one is running: "
+            f"call it from plain code, or by asyncio.to_thread()"
+        )
 
 
 def _here(shrink_runs: int) -> int:

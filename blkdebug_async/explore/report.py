@@ -91,12 +91,20 @@ class Report:
         """Raise what was found.
 
         Raises:
-            ExplorationError: There was a failure, or something never happened.
+            ExplorationError: There was a failure, something never happened, or no run came to
+                an end.
         """
         if self.failure is not None:
             raise ExplorationError(str(self.failure)) from self.failure.error
         if self.never:
             raise ExplorationError(self._never_happened())
+        if self.endless:
+            raise ExplorationError(self._left())
+
+    @property
+    def endless(self) -> bool:
+        """Whether there were runs, and all of them were left."""
+        return 0 < self.runs == self.cut
 
     @property
     def never(self) -> tuple[str, ...]:
@@ -106,11 +114,16 @@ class Report:
     @property
     def passed(self) -> bool:
         """Whether there is nothing to complain of."""
-        return self.failure is None and not self.never
+        return self.failure is None and not self.never and not self.endless
 
     def _never_happened(self) -> str:
         runs = "the only run" if self.runs == 1 else f"all {self.runs} runs"
         return f"never happened, in {runs}: {', '.join(map(repr, self.never))}"
+
+    def _left(self) -> str:
+        if self.endless:
+            return "no run came to an end: they were left because they had become too long"
+        return f"{self.cut} of them were left because they had become too long"
 
     def __str__(self) -> str:
         made = f"{self.runs} run{'' if self.runs == 1 else 's'} ({self.distinct} different)"
@@ -125,7 +138,7 @@ class Report:
         if self.never:
             lines.append(self._never_happened())
         if self.cut:
-            lines.append(f"{self.cut} of them were left because they had become too long")
+            lines.append(self._left())
         return "\n".join(lines)
 
 

@@ -75,6 +75,19 @@ class Effort:
     #: Asked between runs: True, they are to end. None: they never are.
     stop: Callable[[], bool] | None = None
 
+    def __post_init__(self) -> None:
+        """Check it.
+
+        Raises:
+            ValueError: A number makes no sense.
+        """
+        if self.runs < 1:
+            raise ValueError(f"runs is how many runs to make, at least 1, and not {self.runs}")
+        if isinstance(self.jobs, int) and self.jobs < 1:
+            raise ValueError(
+                f"jobs is how many processes make runs, at least 1, and not {self.jobs}"
+            )
+
 
 class Search:
     """An exploration under way."""
@@ -101,8 +114,6 @@ class Search:
         if effort.runs < 1:
             raise ValueError(f"runs is how many runs to make, at least 1, and not {effort.runs}")
         jobs = effort.jobs
-        if isinstance(jobs, int) and jobs < 1:
-            raise ValueError(f"jobs is how many processes make runs, at least 1, and not {jobs}")
         self._jobs = None if jobs == 1 else Jobs(scenario, conditions, jobs)
 
     def report(self, sometimes: Sequence[str] = ()) -> Report:

@@ -13,7 +13,7 @@ from _pytest._code.code import ExceptionChainRepr, ReprEntryNative, ReprTracebac
 from blkdebug_async.explore.dependence import Assume
 from blkdebug_async.explore.places import is_library_error
 from blkdebug_async.explore.refusals import NotExplorableError
-from blkdebug_async.explore.search import NotDeterministicError
+from blkdebug_async.explore.search import Effort, NotDeterministicError
 from blkdebug_async.explore.strategies.named import strategy_named
 from blkdebug_async.explore.token import TokenError, decode
 from blkdebug_async.pytest_plugin.fixtures import Plan
@@ -65,7 +65,7 @@ class Exploring:
             if wanted is not None:
                 _check(wanted)
         except ValueError as error:
-            pytest.fail(str(error), pytrace=False)
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         if wanted is None or not isinstance(item, pytest.Function):
             return
         function = async_test(item)
@@ -136,6 +136,7 @@ def _check(wanted: Wanted) -> None:
         ValueError: Something makes no sense.
     """
     strategy_named(wanted.strategy, tokens=wanted.tokens, assume=Assume(wanted.assume))
+    Effort(wanted.runs, wanted.seconds, wanted.shrink_runs)
 
 
 def _other_library(item: pytest.Function) -> str:

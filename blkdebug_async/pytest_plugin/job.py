@@ -113,6 +113,9 @@ class Job:
             stop=None if example else _Stop(wanted.most_seconds),
         )
         self._hear(report, drawn=example)
+        if report.endless:
+            limit = f"in {wanted.step_limit} steps, which step_limit= changes"
+            raise NotExplorableError(f"no run of it came to an end {limit}")
         if report.failure is None:
             return None if example else self.never_happened()
         if isinstance(report.failure.error, NotDeterministicError):

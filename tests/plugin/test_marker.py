@@ -166,3 +166,10 @@ def test_what_cannot_be_explored_fails_where_it_is_marked(run: Run) -> None:
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["E*NotExplorableError: create_server() cannot be explored: *"])
+
+
+def test_a_marker_without_runs_is_refused_and_says_so_once(run: Run) -> None:
+    result = run("@pytest.mark.explore(runs=0)\nasync def test_nothing():\n    pass\n")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["runs is how many runs to make, at least 1, and not 0"])
+    result.stdout.no_fnmatch_line("*During handling*")

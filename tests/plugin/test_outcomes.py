@@ -206,7 +206,7 @@ def test_exploring_ends_before_a_timeout(run: Run) -> None:
     result.assert_outcomes(passed=1)
 
 
-def test_a_run_that_never_ends_is_left_and_counted(run: Run) -> None:
+def test_a_test_no_run_of_which_ends_fails(run: Run) -> None:
     result = run(
         """
         @pytest.mark.explore(step_limit=50, runs=3, strategy="random")
@@ -215,8 +215,13 @@ def test_a_run_that_never_ends_is_left_and_counted(run: Run) -> None:
                 await asyncio.sleep(0)
         """
     )
-    result.assert_outcomes(passed=1)
-    result.stdout.fnmatch_lines(["*; 3 runs left, having become too long"])
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "*NotExplorableError: no run of it came to an end in 50 steps, *step_limit=*",
+            "*; 3 runs left, having become too long",
+        ]
+    )
 
 
 def test_what_must_sometimes_happen_and_never_does_is_a_failure(run: Run) -> None:

@@ -20,6 +20,7 @@ from blkdebug_async.explore import (
     Progress,
     Scenario,
     TokenError,
+    choose,
     explore,
     replay,
 )
@@ -223,7 +224,40 @@ def test_a_run_that_is_too_long_is_left_and_counted() -> None:
         scenario, store=None, runs=3, strategy="random", conditions=Conditions(step_limit=50)
     )
     assert (report.failure, report.cut) == (None, 3)
-    assert "3 of them were left" in str(report)
+    assert "no run came to an end" in str(report)
+    assert not report.passed
+    with pytest.raises(ExplorationError, match="no run came to an end"):
+        report.check()
+
+
+def test_runs_that_are_too_long_are_no_failure_where_others_come_to_an_end() -> None:
+    async def scenario() -> None:
+        while choose(2, "on"):  # noqa: ASYNC110  endless at times
+            await asyncio.sleep(0)
+
+    report = explore(
+        scenario, store=None, strategy="bounded:20", conditions=Conditions(step_limit=15)
+    )
+    assert 0 < report.cut < report.runs
+    assert f"{report.cut} of them were left" in str(report)
+    report.check()
+
+
+@pytest.mark.parametrize("runs", [0, -1])
+def test_at_least_one_run_is_made(runs: int) -> None:
+    with pytest.raises(ValueError, match=f"at least 1, and not {runs}"):
+        explore(overtaken, store=None, runs=runs)
+
+
+def test_where_a_loop_is_running_none_is_explored() -> None:
+    async def within() -> None:
+        with pytest.raises(RuntimeError, match=r"explore\(\) .* call it from plain code"):
+            explore(overtaken, store=None)
+        with pytest.raises(RuntimeError, match=r"replay\(\) .* call it from plain code"):
+            replay(overtaken, ())
+        assert (await asyncio.to_thread(explore, overtaken, store=None)).failure
+
+    asyncio.run(within())
 
 
 class PassedOnError(Exception):
