@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from benchmarks import bug_tables
-from benchmarks.bug_results import KEPT, BugResults, Count, Speed, from_json, to_json
+from benchmarks.bug_results import KEPT, BugResults, Count, Speed, from_json, merged, to_json
 from benchmarks.bugs.bug import Bug
 from benchmarks.bugs.registry import BUGS
 from benchmarks.counting import counts
@@ -45,9 +45,11 @@ def main() -> int:
         print("\n".join(f"{bug.name:50} {bug.needs:10} {bug.note}" for bug in bugs))
         return 0
     results = _run(bugs, asked)
+    if asked.update:
+        results = merged(from_json(KEPT.read_text()), results, USUAL)
     found = list(bug_tables.complaints(results))
     _show(results, found)
-    output = asked.json or (KEPT if _is_whole(asked) else None)
+    output = asked.json or (KEPT if asked.update or _is_whole(asked) else None)
     if output is not None:
         output.write_text(to_json(results))
         print(f"Written to {output}.")
@@ -74,6 +76,7 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     add("--twin-seconds", type=float, default=plan.twin_seconds, help="most of them (10)")
     add("--jobs", type=int, default=os.cpu_count() or 1, help="processes (one for each core)")
     add("--json", type=Path, help="where to write figures; by default, where all were measured")
+    add("--update", action="store_true", help="keep what was kept of other explorers")
     add("--no-speed", action="store_true", help="measure no speed, and count no runs of DPOR")
     add("--rounds", type=int, default=7, help="of measuring speed (7)")
     add("--list", action="store_true", help="list the bugs, and look for none")
@@ -82,6 +85,8 @@ def _parse(words: Sequence[str]) -> argparse.Namespace:
     asked = parser.parse_args(words)
     if asked.seeds < 1 or asked.jobs < 1:
         parser.error("there must be a seed and a process")
+    if asked.update and (asked.only or not KEPT.exists()):
+        parser.error("--update is for all bugs, and for figures that are there")
     for name in asked.strategies:
         try:
             if not missing(name):
@@ -130,7 +135,7 @@ def _run(bugs: Sequence[Bug], asked: argparse.Namespace) -> BugResults:
         counted = tuple(counts())
     return BugResults(
         machine=this_machine(Path()),
-        plan=plan,
+        plans=dict.fromkeys(names, plan),
         explorers=explorers,
         hunts=hunts,
         speeds=speeds,

@@ -6,7 +6,7 @@ import json
 import math
 import statistics
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.explorers.explorer import Search
@@ -53,7 +53,8 @@ class BugResults:
     """All of one run."""
 
     machine: Machine
-    plan: Plan
+    #: How long each explorer has looked, by its name.
+    plans: dict[str, Plan]
     #: Explorers in their order, to why they were not asked; "": they were.
     explorers: dict[str, str]
     hunts: tuple[Hunt, ...]
@@ -71,6 +72,30 @@ class BugResults:
         """Find what an explorer made of a bug; None: it was not asked."""
         found = (hunt for hunt in self.hunts if (hunt.explorer, hunt.bug) == (explorer, bug))
         return next(found, None)
+
+
+def merged(older: BugResults, newer: BugResults, order: Sequence[str]) -> BugResults:
+    """Put together what was measured for some explorers with what was kept of the others.
+
+    Args:
+        older: It gives way.
+        newer: What was just measured.
+        order: Of explorers, those first that are in it.
+    """
+    explorers = older.explorers | newer.explorers
+    names = [name for name in order if name in explorers]
+    names += [name for name in explorers if name not in names]
+    kept = [hunt for hunt in older.hunts if hunt.explorer not in newer.explorers]
+    hunts = [*kept, *newer.hunts]
+    return replace(
+        newer,
+        plans=older.plans | newer.plans,
+        explorers={name: explorers[name] for name in names},
+        hunts=tuple(hunt for name in names for hunt in of(hunts, name)),
+        speeds=newer.speeds or older.speeds,
+        counts=newer.counts or older.counts,
+        versions=older.versions | newer.versions,
+    )
 
 
 @dataclass(frozen=True)
@@ -142,7 +167,7 @@ def from_json(text: str) -> BugResults:
     speeds = data.pop("speeds")
     return BugResults(
         machine=Machine(**data.pop("machine")),
-        plan=Plan(**data.pop("plan")),
+        plans={name: Plan(**plan) for name, plan in data.pop("plans").items()},
         hunts=tuple(_hunt(each) for each in data.pop("hunts")),
         speeds=tuple(Speed(**{**each, "rates": tuple(each["rates"])}) for each in speeds),
         counts=tuple(Count(**each) for each in data.pop("counts")),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from benchmarks.bug_results import BugResults, quickest, too_long, total
-from benchmarks.hunting import BROKE, Hunt, bug_named
+from benchmarks.hunting import BROKE, Hunt, Plan, bug_named
 from benchmarks.machine import describe
 
 #: Head and cells of a table.
@@ -118,7 +118,7 @@ def complaints(results: BugResults) -> Iterator[str]:
     """Say what is not as it should be: of ours, and where another one broke."""
     for hunt in results.hunts:
         if hunt.explorer == "auto" and not hunt.found and not hunt.cannot:
-            yield f"auto does not find {hunt.bug} within {results.plan.seconds:g} s"
+            yield f"auto does not find {hunt.bug} within {results.plans['auto'].seconds:g} s"
     for hunt in results.hunts:
         if hunt.cannot.startswith(BROKE):
             yield f"{hunt.explorer}, {hunt.bug}: {hunt.cannot}"
@@ -147,14 +147,19 @@ def _of_ours(hunt: Hunt) -> Iterator[str]:
 
 def conditions(results: BugResults) -> list[str]:
     """Say what it was measured on, and how."""
-    plan = results.plan
     packages = ", ".join(f"{name} {version}" for name, version in results.versions.items())
     lines = [*describe(results.machine)][:2]
     lines.append(f"{packages or 'no other explorers'}; {results.machine.day}")
-    lines.append(
-        f"at most {plan.seconds:g} s of one core a search, medians of {plan.seeds} seeds where "
-        f"chance decides; twins for {plan.twin_runs:,} runs, at most {plan.twin_seconds:g} s"
-    )
+    plans: dict[Plan, list[str]] = {}
+    for name, plan in results.plans.items():
+        plans.setdefault(plan, []).append(name)
+    for plan, names in plans.items():
+        whose = "" if len(plans) == 1 else f"{', '.join(names)}: "
+        lines.append(
+            f"{whose}at most {plan.seconds:g} s of one core a search, medians of {plan.seeds} "
+            f"seeds where chance decides; twins for {plan.twin_runs:,} runs, at most "
+            f"{plan.twin_seconds:g} s"
+        )
     if results.note:
         lines.append(results.note)
     return lines
