@@ -8,9 +8,8 @@ happens until the next decision is one step. What a step touched is known when i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from blkdebug_async.explore.footprint import Footprint
 
@@ -34,8 +33,7 @@ class Kind(StrEnum):
     END = "end"
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """One thing that could happen next."""
 
     #: Stable name, of no other action at the same decision; survives edits elsewhere in a scenario.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from blkdebug_async.explore.actions import Action, Scheduler, wants_touches
 from blkdebug_async.explore.footprint import Footprint
@@ -29,8 +30,7 @@ class Decision:
     step: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What happened between two picks."""
 
     #: What it began with.

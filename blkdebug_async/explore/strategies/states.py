@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from blkdebug_async.explore.actions import Action, RedundantRunError
 from blkdebug_async.explore.dependence import Assume, could_swap, dependent, keeps_touches
@@ -139,7 +139,7 @@ class Trail:
                 raced = state.entry(number)
                 # It may depend on what it did not depend on behind the other step.
                 if not keeps_touches(state.step, lost.step, self._assume):
-                    raced = replace(raced, step=None, before=-1)
+                    raced = raced._replace(step=None, before=-1)
                 yield earlier, [*self._without(earlier), raced]
             for key in state.taken_away:
                 others = list(self._without(number))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from blkdebug_async.explore.record import Step
 
@@ -27,8 +28,7 @@ class Wake:
     branches: dict[tuple[int, ...], list[Wake]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """A step of a sequence that is to be run."""
 
     #: Key of its action.
