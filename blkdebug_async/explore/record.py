@@ -85,6 +85,7 @@ class Recorder:
         self._scheduler = scheduler
         self._traced = traced
         self._shows = scheduler.wants_actions
+        self._pick = scheduler.pick
         self._pick_of = scheduler.pick_of
         self._values: list[int] = []
         self._ways: list[int] = []
@@ -99,8 +100,12 @@ class Recorder:
 
     def pick(self, actions: Sequence[Action]) -> int:
         n = len(actions)
-        asked = self._scheduler.pick(actions) if self._shows else self._pick_of(n)
-        value = self._keep(asked, n)
+        value = self._pick(actions) if self._shows else self._pick_of(n)
+        # Written out once more: this is called for each step, as pick_of().
+        if not 0 <= value < n:
+            value = 0 if value < 0 else n - 1
+        self._values.append(value)
+        self._ways.append(n)
         if self._traced:
             self._decisions.append((actions[0].key, tuple(actions), len(self._steps)))
         return value
