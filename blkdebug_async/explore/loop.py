@@ -39,7 +39,7 @@ from blkdebug_async.explore.handles import (
     is_again,
     is_step,
 )
-from blkdebug_async.explore.ordered import OrderedGenerators, OrderedTask
+from blkdebug_async.explore.ordered import OrderedCoroutines, OrderedGenerators, OrderedTask
 from blkdebug_async.explore.refusals import REFUSED, REMOVERS, intruder, refuse, remove_nothing
 from blkdebug_async.explore.sync_futures import NamedTask, NotedArrival, NotedFuture, NotedTask
 from blkdebug_async.explore.sync_names import prints_of
@@ -84,6 +84,7 @@ class ExploringLoop(TurningLoop):
         # The task that create_task() is about to make: its coroutine, its maker, its name.
         self._making: tuple[object, Actor, object] | None = None
         self._asyncgens = OrderedGenerators()
+        _COROUTINES.hold()
         _WORKERS.hold()
         if self._noting:
             _SYNC_OBJECTS.hold(self.exploration)
@@ -96,6 +97,7 @@ class ExploringLoop(TurningLoop):
                 self.exploration.at_end.close()
             finally:
                 _WORKERS.release()
+                _COROUTINES.release()
                 if self._noting:
                     _SYNC_OBJECTS.release(self.exploration)
             # From now on asyncio's own methods answer, which say that the loop is closed. Cycles
@@ -375,6 +377,7 @@ def _host_of(loop: asyncio.AbstractEventLoop) -> Host | None:
 
 _WORKERS: Final = AnyioWorkers(_host_of)
 _SYNC_OBJECTS: Final = SyncObjects()
+_COROUTINES: Final = OrderedCoroutines()
 
 for _name, _advice in REFUSED.items():
     setattr(ExploringLoop, _name, refuse(_name, _advice))

@@ -1,15 +1,17 @@
-"""Tasks and generators whose sets are in order.
+"""Tasks, generators and coroutines whose sets are in order.
 
 asyncio keeps them in sets, which are in the order of addresses: which child a task group cancels
-first is another one in each run. A run must be the same each time, so here that is the order in
-which they were made.
+first, or which coroutine as_completed() begins first, is another one in each run. A run must be the
+same each time, so here that is the order in which they were made or given.
 """
 
 from __future__ import annotations
 
 import asyncio
+import asyncio.tasks
+import threading
 import weakref
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Collection, Iterable, Iterator
 from typing import Protocol, TypeAlias, TypeVar
 
 _T = TypeVar("_T")
@@ -62,3 +64,32 @@ class OrderedGenerators:
     def clear(self) -> None:
         """Count all out."""
         self._alive = None
+
+
+class OrderedCoroutines:
+    """Keeps coroutines in asyncio.as_completed() in order, while anybody wants that."""
+
+    def __init__(self) -> None:
+        self._users = 0
+        self._lock = threading.Lock()
+
+    def hold(self) -> None:
+        """Begin, as one more loop."""
+        with self._lock:
+            self._users += 1
+            vars(asyncio.tasks)["set"] = _set_of
+
+    def release(self) -> None:
+        """End, as one loop less; after the last one all is as it was."""
+        with self._lock:
+            self._users -= 1
+            if not self._users:
+                del vars(asyncio.tasks)["set"]
+
+
+def _set_of(items: Iterable[object] = ()) -> Collection[object]:
+    """Make a set, or what is in order as well if there are coroutines."""
+    items = list(items)
+    if any(asyncio.iscoroutine(item) for item in items):
+        return dict.fromkeys(items)
+    return set(items)
