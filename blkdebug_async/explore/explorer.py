@@ -67,8 +67,7 @@ def explore(  # noqa: PLR0913  all but the first are named
         ValueError: No such strategy, scenario or token, or one that no process can be told of.
         RuntimeError: A coroutine called it.
     """
-    _check_no_loop("explore")
-    scenario = scenario_named(scenario) if isinstance(scenario, str) else scenario
+    scenario = _found(scenario, "explore")
     stored = _stored(store, scenario)
     if isinstance(strategy, str):
         tokens = (*tokens, *stored.tokens())
@@ -76,8 +75,7 @@ def explore(  # noqa: PLR0913  all but the first are named
     effort = Effort(runs, seconds, _here(shrink_runs), jobs, stop)
     search = Search(scenario, strategy, conditions or Conditions(), effort, progress)
     report = search.report(sometimes)
-    if report.failure:
-        _keep(stored, report.failure)
+    _keep(stored, report.failure)
     return report
 
 
@@ -99,9 +97,7 @@ def replay(
         ScenarioError: There is no scenario of that name.
         RuntimeError: A coroutine called it.
     """
-    _check_no_loop("replay")
-    if isinstance(scenario, str):
-        scenario = scenario_named(scenario)
+    scenario = _found(scenario, "replay")
     scheduler = Deviations(decode(token)) if isinstance(token, str) else Values(token)
     with collecting_between_runs(), chance_kept():
         outcome = run_once(scenario, scheduler, conditions, traced=True)
@@ -110,12 +106,13 @@ def replay(
     return Replayed(outcome.error, outcome.run, outcome.timeline, divergences)
 
 
-def _check_no_loop(function: str) -> None:
+def _found(scenario: Scenario | str, function: str) -> Scenario:
     if asyncio._get_running_loop() is not None:
         raise RuntimeError(
             f"{function}() has event loops of its own, and cannot be called where one is running: "
             f"call it from plain code, or by asyncio.to_thread()"
         )
+    return scenario_named(scenario) if isinstance(scenario, str) else scenario
 
 
 def _here(shrink_runs: int) -> int:
@@ -123,7 +120,9 @@ def _here(shrink_runs: int) -> int:
     return 0 if example_here() is Example.SEARCHED else shrink_runs
 
 
-def _keep(stored: Stored, failure: Failure) -> None:
+def _keep(stored: Stored, failure: Failure | None) -> None:
+    if failure is None:
+        return
     # Where that cannot be, the token is in the report all the same.
     with suppress(OSError):
         stored.keep(failure.token)
