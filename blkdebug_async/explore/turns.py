@@ -245,10 +245,14 @@ class TurningLoop(asyncio.BaseEventLoop):
                     number = self._run_plainly(step, number)  # type: ignore[arg-type]
             if self._stopping or self._debug:
                 return
-            if not ready and not flights and not jobs and not timers:
-                self._take_step(1)
-            elif self._steps > self._step_limit or self._fault is not None:
-                self._count_steps(0)
+            self._end_fast_turn()
+
+    def _end_fast_turn(self) -> None:
+        possible = self._possible
+        if not (self._ready or possible.flights or possible.jobs or self._scheduled):
+            self._take_step(1)
+        elif self._steps > self._step_limit or self._fault is not None:
+            self._count_steps(0)
 
     def _run_plainly(self, call: Call, places: int) -> int:
         """Run a callback from the ready queue, in fast turns; give the places that are left."""
