@@ -113,3 +113,31 @@ def test_what_was_not_picked_is_offered_again(ops: list[Op], seed: int) -> None:
     ]
     # Only a single step comes between two decisions with more than one way to go on.
     assert [key for key in lost if key not in (*chance.keys, "end")] == []
+
+
+class Unnoted(Listed):
+    """Does not want to hear who uses what."""
+
+    wants_touches = False
+
+
+@settings(phases=PHASES, deadline=None)
+@given(OPS, st.integers(0, 5))
+def test_actions_have_the_same_keys_whether_or_not_it_is_noted_who_uses_what(
+    ops: list[Op], seed: int
+) -> None:
+    noted = Chance(seed, wants_actions=True)
+    trace = trace_on(ExploringLoop(noted, step_limit=20_000), ops)
+    unnoted = Unnoted(noted.values)
+    assert trace_on(ExploringLoop(unnoted, step_limit=20_000), ops) == trace
+    assert unnoted.offered == noted.offered
+    assert unnoted.keys == noted.keys
+
+
+def test_nothing_is_put_into_asyncios_classes_where_nobody_wants_to_hear_of_it() -> None:
+    original = asyncio.Lock.acquire
+    for scheduler, patched in ((Listed(), True), (Unnoted(), False)):
+        loop = ExploringLoop(scheduler)
+        assert (asyncio.Lock.acquire is not original) == patched
+        loop.close()
+    assert asyncio.Lock.acquire is original
