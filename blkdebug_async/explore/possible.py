@@ -29,7 +29,7 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TypeAlias
 
-from blkdebug_async.explore.actions import Action, Kind
+from blkdebug_async.explore.actions import Action
 from blkdebug_async.explore.handles import (
     Call,
     Flight,
@@ -204,9 +204,9 @@ class Possible:
                 actor: Actor = task._explored_as  # type: ignore[attr-defined]
                 found.append(actor.action or describe_step(actor))
             else:
-                found.append(action_of(entry))
+                found.append(_action_of(entry))  # type: ignore[arg-type]  # not narrowed by type()
         if self._others:
-            others = [action_of(each) for each in self._others]
+            others = [_action_of(each) for each in self._others]
             return found + others if self._skip else others + found
         return found
 
@@ -216,24 +216,13 @@ def _waits_for_others(entry: Ready, ahead: int) -> bool:
     return ahead > 0 and isinstance(entry, Call) and entry.again
 
 
-def action_of(choice: Choice) -> Action:
-    """Say which action something is."""
-    match choice:
-        case Flight() | Call(action=Action()) | Timer(action=Action()):
-            assert choice.action is not None
-            return choice.action
-        case asyncio.Handle():
-            return _action_of_callback(getattr(choice, "_callback", None))
-        case (callback, _, _):
-            return _action_of_callback(callback)
-
-
-def _action_of_callback(callback: object) -> Action:
-    task = getattr(callback, "__self__", None)
-    if isinstance(task, asyncio.Task):
-        return describe_step(known_actor(task))
-    name = short_name(callback)
-    return Action(name, name, Kind.CALL)
+def _action_of(choice: asyncio.Handle | Flight) -> Action:
+    """Say which action something is that is no tuple; it was named when it was made."""
+    if isinstance(choice, Flight | Call | Timer):
+        assert choice.action is not None
+        return choice.action
+    assert isinstance(choice, StepHandle)
+    return describe_step(known_actor(choice._callback.__self__))  # type: ignore[attr-defined]
 
 
 def known_actor(task: asyncio.Task[object]) -> Actor:
