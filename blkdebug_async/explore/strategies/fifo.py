@@ -25,4 +25,6 @@ class Fifo:
         self.exhausted = True
         if ending is not Ending.CUT:
             # With nothing to decide, there is no other run.
-            self.proof = Proof("the run in asyncio's order", whole=not run.values)
+            whole = not run.values
+            claim = "every run there is" if whole else "the run in asyncio's order"
+            self.proof = Proof(claim, whole)
